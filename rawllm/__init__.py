@@ -1,0 +1,122 @@
+"""rawllm: many prompts at once to any OpenAI-compatible server, over plain HTTP.
+
+The public names, and nothing else. They load on first use (PEP 562): `import rawllm` imports
+neither aiohttp nor msgspec nor backoff.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from .client import AsyncOpenAI as AsyncOpenAI
+    from .client import Client as Client
+    from .errors import APIConnectionError as APIConnectionError
+    from .errors import APIError as APIError
+    from .errors import APIResponseValidationError as APIResponseValidationError
+    from .errors import APIStatusError as APIStatusError
+    from .errors import APITimeoutError as APITimeoutError
+    from .errors import AuthenticationError as AuthenticationError
+    from .errors import BadRequestError as BadRequestError
+    from .errors import ConfigurationError as ConfigurationError
+    from .errors import ConflictError as ConflictError
+    from .errors import ConnectTimeout as ConnectTimeout
+    from .errors import ContentFilterFinishReasonError as ContentFilterFinishReasonError
+    from .errors import ContextLengthExceeded as ContextLengthExceeded
+    from .errors import FirstTokenTimeout as FirstTokenTimeout
+    from .errors import IdleTimeout as IdleTimeout
+    from .errors import IncompleteStreamError as IncompleteStreamError
+    from .errors import InternalServerError as InternalServerError
+    from .errors import LengthFinishReasonError as LengthFinishReasonError
+    from .errors import LimitExceeded as LimitExceeded
+    from .errors import NotFoundError as NotFoundError
+    from .errors import OpenAIError as OpenAIError
+    from .errors import PermissionDeniedError as PermissionDeniedError
+    from .errors import RateLimitError as RateLimitError
+    from .errors import RawLLMError as RawLLMError
+    from .errors import RedirectRefused as RedirectRefused
+    from .errors import TotalTimeout as TotalTimeout
+    from .errors import UnprocessableEntityError as UnprocessableEntityError
+    from .hooks import Event as Event
+    from .hooks import Hook as Hook
+    from .net.retrying import retry as retry
+    from .options import NOT_GIVEN as NOT_GIVEN
+    from .options import Limits as Limits
+    from .options import NotGiven as NotGiven
+    from .options import Retry as Retry
+    from .options import Secret as Secret
+    from .options import Timeout as Timeout
+    from .sansio.types import ChatCompletion as ChatCompletion
+    from .sansio.types import ChatCompletionChunk as ChatCompletionChunk
+    from .sansio.types import ChatCompletionMessage as ChatCompletionMessage
+    from .sansio.types import Completion as Completion
+    from .sansio.types import CreateEmbeddingResponse as CreateEmbeddingResponse
+    from .sansio.types import Timing as Timing
+    from .sansio.types import Usage as Usage
+    from .stream import ChatStream as ChatStream
+
+_HOME = {
+    "client": ("AsyncOpenAI", "Client"),
+    "errors": (
+        "APIConnectionError",
+        "APIError",
+        "APIResponseValidationError",
+        "APIStatusError",
+        "APITimeoutError",
+        "AuthenticationError",
+        "BadRequestError",
+        "ConfigurationError",
+        "ConflictError",
+        "ConnectTimeout",
+        "ContentFilterFinishReasonError",
+        "ContextLengthExceeded",
+        "FirstTokenTimeout",
+        "IdleTimeout",
+        "IncompleteStreamError",
+        "InternalServerError",
+        "LengthFinishReasonError",
+        "LimitExceeded",
+        "NotFoundError",
+        "OpenAIError",
+        "PermissionDeniedError",
+        "RateLimitError",
+        "RawLLMError",
+        "RedirectRefused",
+        "TotalTimeout",
+        "UnprocessableEntityError",
+    ),
+    "hooks": ("Event", "Hook"),
+    "net.retrying": ("retry",),
+    "options": ("NOT_GIVEN", "Limits", "NotGiven", "Retry", "Secret", "Timeout"),
+    "sansio.types": (
+        "ChatCompletion",
+        "ChatCompletionChunk",
+        "ChatCompletionMessage",
+        "Completion",
+        "CreateEmbeddingResponse",
+        "Timing",
+        "Usage",
+    ),
+    "stream": ("ChatStream",),
+}
+
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = ["__version__", *sorted(_MODULE_OF)]
+
+
+def __getattr__(name: str) -> object:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value  # the next access does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

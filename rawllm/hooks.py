@@ -1,0 +1,132 @@
+"""What can be observed of a call: frozen events, and the `rawllm` logger.
+
+An observer is any callable that takes one event. It gets plain data, never the client's insides,
+never a prompt, an answer or a key.
+
+Log levels: INFO one line a call, WARNING retries and pauses, DEBUG every attempt.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+__all__ = [
+    "AttemptFailed",
+    "CallFailed",
+    "CallFinished",
+    "CallStarted",
+    "EndpointPaused",
+    "Event",
+    "FirstToken",
+    "Hook",
+    "Retrying",
+    "logger",
+]
+
+logger = logging.getLogger("rawllm")
+logger.addHandler(logging.NullHandler())
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """The base of all events.
+
+    call_id: a number that is the same for all events of one call.
+    method, endpoint: what was called, "POST" and the URL without query and user info.
+    model: as asked for, or None.
+    """
+
+    call_id: int
+    method: str
+    endpoint: str
+    model: str | None = None
+
+
+class CallStarted(Event, frozen=True, kw_only=True):
+    """A call was asked for; it may still wait for its turn."""
+
+    stream: bool
+
+
+class AttemptFailed(Event, frozen=True, kw_only=True):
+    """One request failed. `error` is the class's name; a retry may follow."""
+
+    attempt: int
+    error: str
+    status_code: int | None
+
+
+class Retrying(Event, frozen=True, kw_only=True):
+    """The call will be tried again after `wait` seconds (a pause of the endpoint comes on top)."""
+
+    attempt: int
+    wait: float
+    error: str
+
+
+class EndpointPaused(Event, frozen=True, kw_only=True):
+    """Nothing is sent to the endpoint for `seconds`, because of `error`."""
+
+    seconds: float
+    error: str
+
+
+class FirstToken(Event, frozen=True, kw_only=True):
+    """The first output of a stream arrived, `seconds` after the request was sent."""
+
+    seconds: float
+
+
+class CallFinished(Event, frozen=True, kw_only=True):
+    """The answer is whole. Seconds; tokens as the server counted them, or None."""
+
+    stream: bool
+    attempts: int
+    queued: float
+    first_token: float | None
+    total: float
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    finish_reason: str | None
+    request_id: str | None
+
+
+class CallFailed(Event, frozen=True, kw_only=True):
+    """The call ended in an error (or was cancelled, or its stream was left half-read:
+    `error` is then "CancelledError" or "StreamClosed")."""
+
+    stream: bool
+    attempts: int
+    error: str
+    status_code: int | None
+    total: float
+
+
+Hook = Callable[[Event], Any]
+
+
+def emit(hooks: tuple[Hook, ...], event: Event) -> None:
+    """Hand the event to every observer. An observer that fails is logged, not obeyed: watching
+    must not break what is watched."""
+    for hook in hooks:
+        try:
+            hook(event)
+        except Exception:
+            logger.exception("a rawllm hook failed on %s", type(event).__name__)
+
+
+def setup_logging(level: str | None) -> None:
+    """OPENAI_LOG=debug or info shows the log on stderr, as openai-python does."""
+    wanted = {"debug": logging.DEBUG, "info": logging.INFO}.get((level or "").lower())
+    if wanted is None:
+        return
+    logger.setLevel(wanted)
+    if not any(type(h) is logging.StreamHandler for h in logger.handlers):
+        handler = logging.StreamHandler()
+        handler.setFormatter(
+            logging.Formatter("[%(asctime)s - %(name)s - %(levelname)s] %(message)s")
+        )
+        logger.addHandler(handler)

@@ -1,0 +1,121 @@
+"""The backoff decorator: it drives the retries, sansio/retry.py decides them.
+
+Makes no decision and shows backoff nothing: no arguments go to its handlers or its logger, since
+those would hold prompts and keys. The only file that imports backoff.
+
+The decorator is built once, at import: building it on every call costs ten times what a call
+through it does. So the decision is not in the decorator but in what it calls: the decorated
+coroutine raises `Again(seconds)` to be called again, and anything else to be done.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import random
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, ParamSpec, TypeVar
+
+import backoff
+
+from ..errors import APIError, ConfigurationError
+from ..hooks import logger
+from ..options import Retry
+from ..sansio.retry import Budget, decide
+from ..sansio.retry import backoff as own_backoff
+
+__all__ = ["Again", "retried", "retry"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Again(Exception):
+    """Call me again in `seconds`. Never reaches a user."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+def _waits() -> Generator[Any, Any, None]:
+    """backoff's protocol: it sends in the exception and sleeps what comes out."""
+    again = yield
+    while True:
+        again = yield again.seconds
+
+
+#: jitter=None: backoff's default would wait *less* than the server's Retry-After asks for.
+retried = backoff.on_exception(_waits, Again, jitter=None, logger=None)
+
+
+@retried
+async def _run(
+    call: Callable[[], Awaitable[R]], policy: Retry, budget: Budget, tries: list[Exception]
+) -> R:
+    try:
+        return await call()
+    except Exception as error:
+        tries.append(error)
+        wait = _wait(error, policy, budget, len(tries))
+        if wait is None:
+            raise
+        logger.warning(
+            "retrying in %.2f s after %s (try %d of %d)",
+            wait,
+            type(error).__name__,
+            len(tries),
+            policy.attempts,
+        )
+    raise Again(wait)
+
+
+def _wait(error: Exception, policy: Retry, budget: Budget, spent: int) -> float | None:
+    if isinstance(error, policy.on) and spent < policy.attempts:
+        return own_backoff(policy, spent, random.random)
+    if not isinstance(error, APIError):
+        return None
+    wait = decide(
+        error, policy=policy, spent=spent, budget=budget, remaining=None, random=random.random
+    )
+    # 0.0 is said where a paused endpoint makes the call wait; around a user's own coroutine
+    # nothing does, so the wait is made here, never below the server's number.
+    if wait == 0.0:
+        return max(error.retry_after or 0.0, own_backoff(policy, spent, random.random))
+    return wait
+
+
+def retry(
+    policy: Retry | Callable[P, Awaitable[R]] | None = None,
+) -> Any:
+    """Put rawllm's retries on a coroutine function of your own.
+
+    `@retry`, `@retry()` or `@retry(Retry(attempts=5, on=(MyError,)))`. Retried are the errors that
+    the failure table calls passing, and the classes in `Retry.on`; any other comes out at once, and
+    the last error once the attempts are used up.
+
+    Raises ConfigurationError for anything but a coroutine function: an async generator would never
+    be retried (decorate what opens it), and a plain function would block the event loop while it
+    waits.
+    """
+    if policy is not None and not isinstance(policy, Retry):
+        return retry(Retry())(policy)
+    chosen = policy if policy is not None else Retry()
+    budget = Budget(chosen.budget)
+
+    def decorate(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+        if not inspect.iscoroutinefunction(function):
+            what = "an async generator" if inspect.isasyncgenfunction(function) else "no coroutine"
+            raise ConfigurationError(
+                f"@rawllm.retry goes on an `async def` that returns; {function!r} is {what}"
+            )
+
+        @functools.wraps(function)
+        async def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+            result: R = await _run(functools.partial(function, *args, **kwargs), chosen, budget, [])
+            budget.success()
+            return result
+
+        return wrapper
+
+    return decorate

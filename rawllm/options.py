@@ -1,0 +1,235 @@
+"""What a user may set: timeouts, limits, retries, the key, the environment.
+
+Checks every value where it is given; opens nothing and keeps no state.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from .errors import ConfigurationError
+
+__all__ = [
+    "NOT_GIVEN",
+    "Environment",
+    "Limits",
+    "NotGiven",
+    "Retry",
+    "Secret",
+    "Timeout",
+    "TimeoutLike",
+]
+
+MIB: Final = 1024 * 1024
+
+
+class NotGiven:
+    """The type of `NOT_GIVEN`, for arguments where None means something."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "NOT_GIVEN"
+
+
+NOT_GIVEN: Final = NotGiven()
+
+
+class Secret(str):
+    """A string that never shows itself in a repr, and so not in tracebacks with captured locals."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+def _check_seconds(owner: str, name: str, value: Any) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ConfigurationError(
+            f"{owner}({name}=…) takes seconds as a number, or None for no bound; "
+            f"got {type(value).__name__}"
+        )
+    if math.isnan(value) or value <= 0:
+        raise ConfigurationError(
+            f"{owner}({name}={value}) must be a positive number of seconds, or None for no bound"
+        )
+
+
+def _check_number(owner: str, name: str, value: Any, *, least: float, whole: bool) -> None:
+    kinds = (int,) if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        raise ConfigurationError(
+            f"{owner}({name}=…) takes {'a whole number' if whole else 'a number'}; "
+            f"got {type(value).__name__}"
+        )
+    if math.isnan(value) or math.isinf(value) or value < least:
+        raise ConfigurationError(f"{owner}({name}={value}) must be {least:g} or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """Four clocks, each in seconds, None meaning no bound.
+
+    connect: opening a connection, DNS and TLS included.
+    first_token: from sending to the first output (text, reasoning, tool call, refusal, finish,
+        usage or error). Role-only chunks, which many servers send before a long prefill, do not
+        end it. Whole answers: to the first byte of the body.
+    idle: between one data event and the next; pings do not reset it. Whole answers: between
+        pieces of the body.
+    total: the whole call: queueing, retries and backoff included.
+
+    A plain number of seconds, as people write for openai, means `total` for a whole answer, and
+    for a stream `total` until the first output, then `idle`.
+    """
+
+    connect: float | None = 10.0
+    first_token: float | None = 600.0
+    idle: float | None = 60.0
+    total: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("connect", "first_token", "idle", "total"):
+            _check_seconds("Timeout", name, getattr(self, name))
+
+
+#: What a `timeout=` argument takes. NOT_GIVEN: the client's own; None: no bound at all.
+TimeoutLike = Timeout | float | NotGiven | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much at once, how much a minute, how large.
+
+    concurrency: calls and streams in flight; None: min(256, the open-file limit − 64), because
+        1,500 gathered calls without a bound died of EMFILE.
+    requests_per_minute, tokens_per_minute: token buckets; every attempt pays.
+    burst: requests that may go at once before the rate holds; None: one second's worth, at least
+        1. The token bucket's burst is the same number of seconds' worth.
+    max_response_bytes: a whole answer's body, counted after decompression.
+    max_event_bytes: one event of a stream.
+    """
+
+    concurrency: int | None = None
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    burst: float | None = None
+    max_response_bytes: int = 64 * MIB
+    max_event_bytes: int = 16 * MIB
+
+    def __post_init__(self) -> None:
+        if self.concurrency is not None:
+            _check_number("Limits", "concurrency", self.concurrency, least=1, whole=True)
+        for name in ("requests_per_minute", "tokens_per_minute"):
+            value = getattr(self, name)
+            if value is not None:
+                _check_number("Limits", name, value, least=0, whole=False)
+                if value == 0:
+                    raise ConfigurationError(f"Limits({name}=0) would never let a request go")
+        if self.burst is not None:
+            _check_number("Limits", "burst", self.burst, least=1, whole=False)
+        for name in ("max_response_bytes", "max_event_bytes"):
+            _check_number("Limits", name, getattr(self, name), least=1, whole=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """When and how long to wait before trying again.
+
+    attempts: tries in all, the first included (`max_retries=2` is `attempts=3`).
+    base, cap: seconds; the n-th wait is a random time up to min(cap, base · 2ⁿ) ("full jitter",
+        as in AWS's "Exponential Backoff And Jitter").
+    max_retry_after: seconds; a server that asks for more ends the call (openai-python's 120).
+    budget: tokens shared by all calls of a client; a retry takes 5, or 10 where the request may
+        have been processed, and a success gives 1 back (botocore's standard mode: 500, 5, 10).
+    on: exception classes of your own that `@rawllm.retry` also retries.
+    """
+
+    attempts: int = 3
+    base: float = 0.5
+    cap: float = 8.0
+    max_retry_after: float = 120.0
+    budget: float = 500.0
+    on: tuple[type[Exception], ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        _check_number("Retry", "attempts", self.attempts, least=1, whole=True)
+        for name in ("base", "cap", "max_retry_after", "budget"):
+            _check_number("Retry", name, getattr(self, name), least=0, whole=False)
+        on = self.on if isinstance(self.on, tuple) else (self.on,)
+        if not all(isinstance(cls, type) and issubclass(cls, Exception) for cls in on):
+            raise ConfigurationError("Retry(on=…) takes exception classes")
+        object.__setattr__(self, "on", on)
+
+
+#: RFC 9110 §5.6.2 (token) for names, §5.5 for values: visible ASCII, space and tab.
+#: Stricter than the RFC on obs-text, since a key with an umlaut is a paste error.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+
+
+def check_header(where: str, name: str, value: str) -> None:
+    """Refuse what could smuggle a second header. The message never holds the value."""
+    if not _HEADER_NAME.fullmatch(name):
+        raise ConfigurationError(f"{where}: {name!r} is not a header name")
+    if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+        raise ConfigurationError(
+            f"{where}: the value for {name!r} holds a line break, another control character or a "
+            "character outside ASCII; was it pasted with its newline?"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The variables that openai-python reads, read once, under its names."""
+
+    api_key: Secret | None = None
+    base_url: str | None = None
+    organization: str | None = None
+    project: str | None = None
+    custom_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    log: str | None = None
+    ssl_cert_file: str | None = None
+    ssl_cert_dir: str | None = None
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None) -> Environment:
+        env = os.environ if environ is None else environ
+
+        # Set but empty is how shells and compose files say "not set".
+        def get(name: str) -> str | None:
+            return env.get(name, "").strip() or None
+
+        key = get("OPENAI_API_KEY")
+        return cls(
+            api_key=None if key is None else Secret(key),
+            base_url=get("OPENAI_BASE_URL"),
+            organization=get("OPENAI_ORG_ID"),
+            project=get("OPENAI_PROJECT_ID"),
+            custom_headers=_parse_headers(env.get("OPENAI_CUSTOM_HEADERS", "")),
+            log=get("OPENAI_LOG"),
+            ssl_cert_file=get("SSL_CERT_FILE"),
+            ssl_cert_dir=get("SSL_CERT_DIR"),
+        )
+
+
+def _parse_headers(text: str) -> dict[str, str]:
+    """`Name: value`, one a line (openai-python's form)."""
+    headers: dict[str, str] = {}
+    for line in text.split("\n"):
+        if not line.strip():
+            continue
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise ConfigurationError("OPENAI_CUSTOM_HEADERS takes one 'Name: value' a line")
+        check_header("OPENAI_CUSTOM_HEADERS", name.strip(), value.strip())
+        headers[name.strip()] = Secret(value.strip())
+    return headers

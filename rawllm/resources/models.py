@@ -1,0 +1,27 @@
+"""`client.models`: what a server serves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ..sansio.types import Model, ModelList
+
+if TYPE_CHECKING:
+    from ..client import Client
+
+__all__ = ["Models"]
+
+
+class Models:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def list(self, **options: Any) -> ModelList:
+        """GET /models. options: timeout, extra_headers, extra_query."""
+        return await self._client._request("GET", "/models", None, ModelList, **options)
+
+    async def retrieve(self, model: str, **options: Any) -> Model:
+        """GET /models/{model}"""
+        path = f"/models/{quote(model, safe='/')}"  # ids like "org/name" are paths to servers
+        return await self._client._request("GET", path, None, Model, **options)

@@ -1,0 +1,57 @@
+"""Token bucket: amount + now → seconds to wait.
+
+Knows no waiting tasks (net/limiter.py has them) and no clock: `now` comes in, in seconds of any
+monotonic clock.
+"""
+
+from __future__ import annotations
+
+__all__ = ["TokenBucket"]
+
+
+class TokenBucket:
+    """rate: tokens a second. burst: tokens that may go at once, and that it starts with."""
+
+    __slots__ = ("_level", "_updated", "burst", "rate")
+
+    def __init__(self, rate: float, burst: float, *, now: float = 0.0) -> None:
+        self.rate = rate
+        self.burst = burst
+        self._level = burst
+        self._updated = now
+
+    def level(self, now: float) -> float:
+        """What is in it now; below zero while a cost above the burst is being paid off."""
+        # max(): a clock that is not quite monotonic must not take tokens away.
+        gained = max(0.0, now - self._updated) * self.rate
+        return min(self.burst, self._level + gained)
+
+    def wait(self, amount: float, now: float) -> float:
+        """Seconds until `amount` could be taken; 0.0: now. Takes nothing.
+
+        A cost above the burst waits for a full bucket and then goes into debt. Waiting for more
+        than the bucket can hold would be waiting for ever.
+        """
+        lacking = min(amount, self.burst) - self.level(now)
+        # A rounding error must not cost a timer that fires a nanosecond early, over and over.
+        return lacking / self.rate if lacking > 1e-9 * self.burst else 0.0
+
+    def take(self, amount: float, now: float) -> None:
+        """Take `amount`; wait() must have said 0.0."""
+        self._level = self.level(now) - amount
+        self._updated = now
+
+    def settle(self, estimate: float, actual: float, now: float) -> None:
+        """A request that took `estimate` used `actual`: give back or take the difference. With
+        actual 0.0 it is a refund."""
+        self.take(actual - estimate, now)
+
+    def believe(self, remaining: float, now: float) -> None:
+        """The server says that `remaining` are left. Where that is less than we believe, the
+        server is right: others may share the limit. Where it is more, its bucket is larger."""
+        if remaining < self.level(now):
+            self._level = remaining
+            self._updated = now
+
+    def __repr__(self) -> str:
+        return f"<TokenBucket {self._level:g}/{self.burst:g} at {self.rate:g}/s>"

@@ -1,0 +1,143 @@
+"""One controller an endpoint: outcome + now → may the next request go, and if not, when.
+
+Nothing else decides pace. It knows no tasks, slots or clocks; net/limiter.py asks and obeys.
+
+Three modes, each one following from two numbers:
+
+    open        nothing stands in the way
+    paused      until `paused_until`: the endpoint refused (refused connection, connect timeout,
+                429, 503, 529)
+    recovering  the pause is over: one request at a time may try (the half-open probe), and each
+                that is accepted lets one more try beside it, so that the way opens by doubling and
+                no herd arrives at a server that just came back
+
+A request is accepted when it succeeds, or when it has gone unrefused for PATIENCE seconds: a
+refusal is quick and an answer slow, so waiting for the probe's whole answer would stop everybody
+for a minute to learn what is known after a second.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from ..errors import APIError
+
+__all__ = ["PATIENCE", "Pace", "Permit"]
+
+#: Seconds after which a request that was not refused counts as accepted.
+PATIENCE = 1.0
+
+
+class Permit:
+    """Leave for one request. trial: it went while the endpoint was recovering."""
+
+    __slots__ = ("epoch", "trial")
+
+    def __init__(self, epoch: int, trial: bool) -> None:
+        self.epoch = epoch
+        self.trial = trial
+
+
+class Pace:
+    """base, cap: float seconds; the n-th pause in a row lasts between half of and the whole of
+    min(cap, base · 2ⁿ) where the server names no time. longest: no pause is longer than this."""
+
+    def __init__(self, *, base: float = 0.5, cap: float = 8.0, longest: float = 120.0) -> None:
+        self.base = base
+        self.cap = cap
+        self.longest = longest
+        self.paused_until = 0.0
+        self.error: APIError | None = None  # what paused it, None while open
+        self._epoch = 0
+        self._strikes = 0
+        self._accepted = 0  # trials accepted since the pause
+        self._trials: OrderedDict[Permit, float] = OrderedDict()  # undecided, and since when
+
+    @property
+    def open(self) -> bool:
+        return self.error is None
+
+    def remaining(self, now: float) -> float:
+        """Seconds of pause left, 0.0 where there is none."""
+        return max(0.0, self.paused_until - now) if self.error is not None else 0.0
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next request may go; 0.0: now. An outcome may make it sooner."""
+        if self.error is None:
+            return 0.0
+        if now < self.paused_until:
+            return self.paused_until - now
+        self._lose_patience(now)
+        if len(self._trials) <= self._accepted:
+            return 0.0
+        return max(0.0, next(iter(self._trials.values())) + PATIENCE - now)
+
+    def grant(self, now: float) -> Permit:
+        """Leave for one request; wait() must have said 0.0."""
+        permit = Permit(self._epoch, trial=self.error is not None)
+        if permit.trial:
+            self._trials[permit] = now
+        return permit
+
+    def accepted(self, permit: Permit, *, enough: int) -> None:
+        """The request was not refused. enough: int, how many may be in flight at most; once that
+        many trials were accepted the endpoint is open again."""
+        if self._trials.pop(permit, None) is not None:
+            self._accepted += 1
+            self._strikes = 0
+        if self.error is not None and self._accepted >= enough and permit.epoch == self._epoch:
+            self._reopen()
+
+    def abandoned(self, permit: Permit) -> None:
+        """The request was cancelled, or failed in a way that says nothing about the endpoint."""
+        self._trials.pop(permit, None)
+
+    def refused(
+        self,
+        permit: Permit,
+        error: APIError,
+        now: float,
+        *,
+        random: Callable[[], float],
+    ) -> bool:
+        """The endpoint refused the request. True if that began a new pause.
+
+        What was sent before a pause and is refused after it tells nothing new: 64 calls in flight
+        bring 64 refusals, which are one event. Only a longer Retry-After still counts.
+        """
+        self._trials.pop(permit, None)
+        asked = min(error.retry_after or 0.0, self.longest)
+        if permit.epoch != self._epoch:
+            if self.error is not None and now + asked > self.paused_until:
+                self.paused_until = now + asked
+            return False
+        if asked:
+            pause = asked + random() * min(self.base, 0.1 * asked)  # never below the server's
+        else:
+            pause = min(self.cap, self.base * 2.0 ** min(self._strikes, 60))
+            pause *= 0.5 + 0.5 * random()
+        self.paused_until = now + min(pause, self.longest)
+        self.error = error
+        self._epoch += 1
+        self._strikes += 1
+        self._accepted = 0
+        self._trials.clear()
+        return True
+
+    def _lose_patience(self, now: float) -> None:
+        while self._trials:
+            permit, since = next(iter(self._trials.items()))
+            if now - since < PATIENCE:
+                return
+            del self._trials[permit]
+            self._accepted += 1
+
+    def _reopen(self) -> None:
+        self.error = None
+        self._trials.clear()
+        self._accepted = 0
+
+    def __repr__(self) -> str:
+        mode = "open" if self.open else f"paused until {self.paused_until:.3f}"
+        return f"<Pace {mode}>"

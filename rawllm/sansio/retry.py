@@ -1,0 +1,82 @@
+"""Failure + attempt → give up, or seconds to wait; and the budget that all retries share.
+
+Neither sleeps nor reads a clock nor rolls dice: deadline, time and randomness come in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import APIError
+from ..options import Retry
+from . import failures
+
+__all__ = ["Budget", "decide"]
+
+
+class Budget:
+    """Tokens for retries, shared by all calls of a client.
+
+    Without it a server in trouble gets `attempts` times its load just when it can bear it least.
+    500 tokens, 5 or 10 a retry, 1 back a success: botocore's standard mode.
+    """
+
+    __slots__ = ("capacity", "tokens")
+
+    def __init__(self, capacity: float) -> None:
+        self.capacity = capacity
+        self.tokens = capacity
+
+    def take(self, cost: float) -> bool:
+        if cost > self.tokens:
+            return False
+        self.tokens -= cost
+        return True
+
+    def success(self) -> None:
+        if self.tokens < self.capacity:
+            self.tokens = min(self.capacity, self.tokens + 1)
+
+    def __repr__(self) -> str:
+        return f"<Budget {self.tokens:g}/{self.capacity:g}>"
+
+
+def backoff(policy: Retry, spent: int, random: Callable[[], float]) -> float:
+    """Seconds before the next try after `spent` tries: full jitter, U(0, min(cap, base · 2ⁿ))."""
+    # The exponent is bounded: 2.0**1024 overflows, and no cap is that large.
+    return random() * min(policy.cap, policy.base * 2.0 ** min(spent - 1, 60))
+
+
+def decide(
+    error: APIError,
+    *,
+    policy: Retry,
+    spent: int,
+    budget: Budget,
+    remaining: float | None,
+    random: Callable[[], float],
+) -> float | None:
+    """Seconds to wait before the next try, or None to give up and raise the error now.
+
+    spent: int, tries that count so far. remaining: float seconds to the call's deadline, or None.
+    random: gives floats in [0, 1).
+
+    A failure that pauses the endpoint waits no time of its own: the pause is the wait. A server's
+    own number is never undercut; jitter goes on top of it.
+    """
+    row = failures.of(error)
+    if not row.retried or spent >= policy.attempts:
+        return None
+    asked = error.retry_after
+    if asked is not None and asked > policy.max_retry_after:
+        return None
+    if row.pauses:
+        return 0.0
+    wait = backoff(policy, spent, random)
+    if asked is not None:
+        wait = asked + min(wait, policy.base)
+    if remaining is not None and wait >= remaining:
+        return None  # it would only turn this error into a timeout, later
+    if not budget.take(row.cost):
+        return None
+    return wait
