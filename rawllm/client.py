@@ -14,16 +14,15 @@ import inspect
 import ssl as ssl_module
 import weakref
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from copy import copy as copied
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Self, TypeVar
-
-import aiohttp
-from yarl import URL
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ._version import __version__
-from .errors import APIError, ConfigurationError
+from .errors import APIResponseValidationError, ConfigurationError, NotFoundError, RawLLMError
 from .hooks import Hook, setup_logging
+from .net import address
 from .net.clocks import resolve
 from .net.exchange import Attempt, Call, Endpoint, exchange
 from .net.session import Sessions
@@ -49,10 +48,16 @@ from .sansio.types import (
     Answer,
     ChatCompletion,
     ChatCompletionChunk,
+    Completion,
     CreateEmbeddingResponse,
     Payload,
+    Usage,
 )
 from .stream import ChatStream, PendingStream
+
+if TYPE_CHECKING:
+    import aiohttp
+    from yarl import URL
 
 __all__ = ["AsyncOpenAI", "Client"]
 
@@ -112,8 +117,16 @@ class Client:
                 "http_client= belongs to openai's SDK and its httpx; rawllm speaks aiohttp: pass "
                 "connector=aiohttp.TCPConnector(…), proxy=… or ssl=… instead"
             )
+        # Here first: a traceback may show this frame's locals, and URLs can hold passwords.
+        if isinstance(api_key, str):
+            api_key = Secret(api_key)
+        if isinstance(base_url, str):
+            base_url = Secret(base_url)
+        if isinstance(proxy, str):
+            proxy = Secret(proxy)
         environment = Environment.read()
         setup_logging(environment.log)
+        self.hooks = _checked_hooks(hooks)
         self._given: dict[str, Any] = {
             "base_url": base_url,
             "api_key": api_key,
@@ -128,7 +141,7 @@ class Client:
             "default_query": default_query,
             "proxy": proxy,
             "ssl": ssl,
-            "hooks": hooks,
+            "hooks": self.hooks,
             "connector": connector,
         }
         self.model = model
@@ -137,7 +150,6 @@ class Client:
         )
         resolve(self.timeout, stream=False)  # refuses what is no time
         self.retry = _policy(max_retries, retry)
-        self.hooks: tuple[Hook, ...] = (hooks,) if callable(hooks) else tuple(hooks)
         self._key = _checked_key(api_key if api_key is not None else environment.api_key)
         where = base_url or environment.base_url or (OPENAI if self._key is not None else None)
         if where is None:
@@ -145,19 +157,28 @@ class Client:
                 "no endpoint: pass base_url (like 'http://localhost:8000/v1') or set "
                 "OPENAI_BASE_URL; for api.openai.com set OPENAI_API_KEY"
             )
-        url, unix_path = _parse_base_url(where)
+        url, unix_path = address.base_address(where)
         if self._key is None and url.host == "api.openai.com":
             raise ConfigurationError("api.openai.com needs a key: pass api_key or OPENAI_API_KEY")
-        self._query = dict(default_query or {})
+        if proxy is not None:
+            address.check_proxy(proxy)
+            if unix_path is not None:
+                raise ConfigurationError("proxy= cannot lead to a unix socket: leave it out")
+        if connector is not None and ssl is not None:
+            raise ConfigurationError(
+                "ssl= belongs to the connector where you bring one: aiohttp.TCPConnector(ssl=…)"
+            )
+        if limits is not None and not isinstance(limits, Limits):
+            raise ConfigurationError("limits= takes a rawllm.Limits")
         self._headers = _base_headers(
-            {
-                **environment.custom_headers,
-                **_openai_headers(
-                    organization or environment.organization, project or environment.project
-                ),
-                **(default_headers or {}),
-            }
+            self._key,
+            environment.custom_headers,
+            _openai_headers(
+                organization or environment.organization, project or environment.project
+            ),
+            default_headers or {},
         )
+        self._base = address.with_query("default_query", url, default_query)
         self._endpoint = Endpoint(
             url,
             sessions=Sessions(
@@ -168,7 +189,7 @@ class Client:
             proxy=proxy,
         )
         self._urls: dict[str, URL] = {}
-        self._lookups: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
+        self._lookups: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Lookup] = (
             weakref.WeakKeyDictionary()
         )
 
@@ -213,7 +234,6 @@ class Client:
         that ends with [DONE] but without a finish_reason is an error. Otherwise as `complete`.
         """
         messages = messages_of(prompt, system=system)
-        params.setdefault("stream_options", {"include_usage": True})
         return PendingStream(
             lambda: self.chat.completions._open(
                 messages=messages,
@@ -257,15 +277,20 @@ class Client:
 
     def with_options(self, **changes: Any) -> Client:
         """The same client with other options. Shares connections, limits, pace and retry budget,
-        unless base_url, limits, proxy, ssl or connector change: that is another endpoint."""
+        unless base_url, limits, proxy, ssl or connector change: that is another endpoint.
+        default_headers and default_query come on top of the client's own, as in
+        openai-python."""
         unknown = changes.keys() - self._given.keys()
         if unknown:
             raise ConfigurationError(f"with_options takes no {sorted(unknown)[0]!r}")
         given = dict(self._given)
         if "max_retries" in changes or "retry" in changes:
             given["max_retries"] = given["retry"] = None
+        for name in ("default_headers", "default_query"):
+            if changes.get(name) and given[name]:
+                changes[name] = {**given[name], **changes[name]}
         new = type(self)(**{**given, **changes})
-        if not changes.keys() & {"base_url", "limits", "proxy", "ssl", "connector"}:
+        if not changes.keys() & _OF_ENDPOINT:
             new._endpoint = self._endpoint
         return new
 
@@ -291,6 +316,8 @@ class Client:
         await self.close()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_endpoint"):  # in the traceback of a refused argument
+            return f"<{type(self).__name__}>"
         model = f" model={self.model!r}" if self.model else ""
         return f"<{type(self).__name__} {self.base_url}{model}>"
 
@@ -313,6 +340,8 @@ class Client:
             payload = await attempt.response.read(call.clock, idle=call.clocks.idle, limit=limit)
             whole = decode(payload, answer, status=attempt.response.status)
             usage = getattr(whole, "usage", None)
+            if not isinstance(usage, Usage):  # a list of models may have a field of that name
+                usage = None
             attempt.end(usage)
             whole.timing = timing = attempt.timing()
             whole._request_id = attempt.request_id()
@@ -367,11 +396,9 @@ class Client:
         tokens = 0.0
         model = None
         if params is not None:
-            params = without_not_given(params)
-            if extra_body:
-                params.update(extra_body)
+            params = without_not_given({**params, **_checked_body(extra_body)})
             if params.get("model") is None:
-                params = {"model": await self._default_model(), **params}
+                params["model"] = await self._default_model()
             model = params["model"]
             body = encode(params)
             if endpoint.tokens is not None:
@@ -381,16 +408,14 @@ class Client:
                 )
         key = await self._current_key()
         headers = self._headers["stream" if stream else "whole"]
-        if key is not None or extra_headers:
+        if extra_headers or (key is not None and callable(self._key)):
             headers = dict(headers)
-            if key is not None:
-                headers["Authorization"] = Secret(f"Bearer {key}")
-            for name, value in (extra_headers or {}).items():
-                check_header("extra_headers", name, value)
-                headers[name] = Secret(value)
+            if key is not None and not _spelling(headers, "Authorization"):
+                headers["Authorization"] = _bearer(key)
+            _put("extra_headers", extra_headers or {}, headers)
         return Call(
             method=method,
-            url=self._url(path, extra_query),
+            url=address.with_query("extra_query", self._url(path), extra_query),
             headers=headers,
             body=body,
             stream=stream,
@@ -405,40 +430,47 @@ class Client:
             expected=expected,
         )
 
-    def _url(self, path: str, extra_query: Mapping[str, Any] | None) -> URL:
+    def _url(self, path: str) -> URL:
         url = self._urls.get(path)
         if url is None:
-            base = self._endpoint.base_url
-            url = base.joinpath(path.lstrip("/"), encoded=False).update_query(self._query)
-            self._urls[path] = url
-        return url.update_query(extra_query) if extra_query else url
+            url = self._urls[path] = address.join(self._base, path)
+        return url
 
-    async def _current_key(self) -> str | None:
-        if self._key is None or isinstance(self._key, str):
+    async def _current_key(self) -> Secret | None:
+        if self._key is None or isinstance(self._key, Secret):
             return self._key
         key = self._key()
         if inspect.isawaitable(key):
             key = await key
         checked = _checked_key(key)
-        assert isinstance(checked, str)
+        if callable(checked):
+            raise ConfigurationError("the api_key callable must return a str, not a callable")
         return checked
 
     async def _default_model(self) -> str:
         """The model for calls that name none: the client's, else the server's only one."""
         endpoint = self._endpoint
-        if self.model is None and endpoint.only_model is None:
-            lock = self._lookups.setdefault(asyncio.get_running_loop(), asyncio.Lock())
-            async with lock:  # one looks it up, all others wait for that
+        if self.model is not None:
+            return self.model
+        if endpoint.only_model is None:
+            lookup = self._lookups.setdefault(asyncio.get_running_loop(), _Lookup())
+            failures = lookup.failures
+            async with lookup.lock:  # one looks it up, all others wait for what comes of it
+                if lookup.error is not None and lookup.failures > failures:
+                    raise copied(lookup.error)
                 if endpoint.only_model is None:
-                    endpoint.only_model = await self._only_model()
-        model = self.model or endpoint.only_model
-        assert model is not None
-        return model
+                    try:
+                        endpoint.only_model = await self._only_model()
+                    except RawLLMError as error:
+                        lookup.failures += 1
+                        lookup.error = copied(error)  # without its traceback
+                        raise
+        return endpoint.only_model
 
     async def _only_model(self) -> str:
         try:
             listed = [model.id for model in (await self.models.list()).data]
-        except APIError as error:
+        except (NotFoundError, APIResponseValidationError) as error:
             raise ConfigurationError(
                 f"no model was given, and {self.base_url} did not list its own: {error}. "
                 "Pass model="
@@ -457,9 +489,23 @@ class Client:
 AsyncOpenAI = Client
 
 
+#: Options that belong to what clients made by with_options share.
+_OF_ENDPOINT = {"base_url", "limits", "proxy", "ssl", "connector"}
+
+
+class _Lookup:
+    """Of one event loop: who asks the server for its only model, and what came of it last."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.failures = 0
+        self.error: RawLLMError | None = None
+
+
 def _finish_reason(whole: Any) -> str | None:
-    choices = getattr(whole, "choices", None)
-    return choices[0].finish_reason if choices else None
+    if isinstance(whole, (ChatCompletion, Completion)) and whole.choices:
+        return whole.choices[0].finish_reason
+    return None
 
 
 def _policy(max_retries: int | None, retry: Retry | None) -> Retry:
@@ -479,7 +525,7 @@ def _policy(max_retries: int | None, retry: Retry | None) -> Retry:
     return Retry(attempts=max_retries + 1)
 
 
-def _checked_key(key: Any) -> Any:
+def _checked_key(key: Any) -> Secret | Callable[[], Any] | None:
     if key is None or (callable(key) and not isinstance(key, str)):
         return key
     if not isinstance(key, str):
@@ -490,61 +536,69 @@ def _checked_key(key: Any) -> Any:
     return Secret(key)
 
 
+def _checked_hooks(hooks: Any) -> tuple[Hook, ...]:
+    found = (hooks,) if callable(hooks) else tuple(hooks)
+    if not all(callable(hook) for hook in found):
+        raise ConfigurationError("hooks= takes callables that take one event")
+    return found
+
+
+def _checked_body(extra_body: Any) -> Mapping[str, Any]:
+    if extra_body is None or isinstance(extra_body, Mapping):
+        return extra_body or {}
+    raise ConfigurationError(f"extra_body= takes a dict, not {type(extra_body).__name__}")
+
+
 def _openai_headers(organization: str | None, project: str | None) -> dict[str, str]:
     headers = {}
     if organization:
+        check_header("organization", "OpenAI-Organization", organization)
         headers["OpenAI-Organization"] = organization
     if project:
+        check_header("project", "OpenAI-Project", project)
         headers["OpenAI-Project"] = project
     return headers
 
 
-def _base_headers(extra: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """The headers of whole and of streamed requests, made once."""
+def _base_headers(
+    key: Secret | Callable[[], Any] | None, *extra: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """The headers of whole and of streamed requests, made once. The user's own come last, an
+    Authorization among them wins over the key, as in openai-python."""
     common: dict[str, str] = {
         "Content-Type": "application/json",
         "User-Agent": f"rawllm/{__version__}",
     }
+    if isinstance(key, Secret):
+        common["Authorization"] = _bearer(key)
     whole = {**common, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
     # identity: a proxy that compresses a stream also buffers it.
     stream = {**common, "Accept": "text/event-stream", "Accept-Encoding": "identity"}
-    for name, value in extra.items():
-        check_header("default_headers", name, value)
-        for headers in (whole, stream):
-            for known in [known for known in headers if known.lower() == name.lower()]:
-                del headers[known]
-            headers[name] = Secret(value)
+    for given in extra:
+        _put("default_headers", given, whole, stream)
     return {"whole": whole, "stream": stream}
 
 
-def _parse_base_url(text: str) -> tuple[URL, str | None]:
-    """(URL, path of the unix socket or None)."""
-    if not isinstance(text, str):
-        raise ConfigurationError(f"base_url is a str, not {type(text).__name__}")
-    if any(c <= " " or c == "\x7f" for c in text):
-        raise ConfigurationError("base_url holds a blank or a control character")
-    if text.startswith("unix://"):
-        path = text.removeprefix("unix://")
-        if not path.startswith("/"):
-            raise ConfigurationError("a unix socket's base_url is unix:///absolute/path.sock")
-        return URL("http://unix/v1"), path
-    if "://" not in text:
-        raise ConfigurationError(f"base_url has no scheme: did you mean 'http://{text}'?")
-    try:
-        url = URL(text.rstrip("/"))
-        port = url.port
-    except ValueError:
-        raise ConfigurationError("base_url is no URL: its host or port cannot be read") from None
-    if url.scheme not in ("http", "https") or not url.host or not port:
-        raise ConfigurationError(
-            "base_url must be http://host:port/v1, https://host/v1 or unix:///path.sock"
-        )
-    if url.user is not None or url.password is not None:
-        raise ConfigurationError(
-            "base_url holds a user name or password; pass the key as api_key, or an "
-            "Authorization header in default_headers"
-        )
-    return url, None
+def _bearer(key: str) -> Secret:
+    return Secret(f"Bearer {key}")
+
+
+def _spelling(headers: Mapping[str, str], name: str) -> str | None:
+    """How a header's name is written there, whatever its case; None: it is not there."""
+    return next((known for known in headers if known.lower() == name.lower()), None)
+
+
+def _put(where: str, given: Mapping[str, str], *targets: dict[str, str]) -> None:
+    """Set headers, each in the place of any other spelling of its name: both would be sent."""
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(f"{where}= takes a dict of names and values")
+    for name, value in given.items():
+        check_header(where, name, value)
+        for headers in targets:
+            known = _spelling(headers, name)
+            if known is not None:
+                del headers[known]
+            headers[name] = Secret(value)
 
 
 def _ssl_context(given: Any, environment: Environment) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -26,6 +27,9 @@ __all__ = [
 ]
 
 MIB: Final = 1024 * 1024
+
+#: The largest number that is a float: an int above it would fail in the arithmetic, much later.
+LARGEST: Final = sys.float_info.max
 
 
 class NotGiven:
@@ -50,6 +54,11 @@ class Secret(str):
         return "'***'"
 
 
+def _shown(number: float) -> str:
+    too_long = isinstance(number, int) and abs(number) > LARGEST  # str() may refuse it
+    return "…" if too_long else str(number)
+
+
 def _check_seconds(owner: str, name: str, value: Any) -> None:
     if value is None:
         return
@@ -58,9 +67,10 @@ def _check_seconds(owner: str, name: str, value: Any) -> None:
             f"{owner}({name}=…) takes seconds as a number, or None for no bound; "
             f"got {type(value).__name__}"
         )
-    if math.isnan(value) or value <= 0:
+    if not 0 < value <= LARGEST and value != math.inf:
         raise ConfigurationError(
-            f"{owner}({name}={value}) must be a positive number of seconds, or None for no bound"
+            f"{owner}({name}={_shown(value)}) must be a positive number of seconds, or None for no "
+            "bound"
         )
 
 
@@ -71,8 +81,10 @@ def _check_number(owner: str, name: str, value: Any, *, least: float, whole: boo
             f"{owner}({name}=…) takes {'a whole number' if whole else 'a number'}; "
             f"got {type(value).__name__}"
         )
-    if math.isnan(value) or math.isinf(value) or value < least:
-        raise ConfigurationError(f"{owner}({name}={value}) must be {least:g} or more")
+    if not least <= value <= LARGEST:
+        raise ConfigurationError(
+            f"{owner}({name}={_shown(value)}) must be a finite number, {least:g} or more"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +157,8 @@ class Retry:
     """When and how long to wait before trying again.
 
     attempts: tries in all, the first included (`max_retries=2` is `attempts=3`).
-    base, cap: seconds; the n-th wait is a random time up to min(cap, base · 2ⁿ) ("full jitter",
-        as in AWS's "Exponential Backoff And Jitter").
+    base, cap: seconds; the n-th wait, counted from 0, is a random time up to min(cap, base · 2ⁿ)
+        ("full jitter", as in AWS's "Exponential Backoff And Jitter").
     max_retry_after: seconds; a server that asks for more ends the call (openai-python's 120).
     budget: tokens shared by all calls of a client; a retry takes 5, or 10 where the request may
         have been processed, and a success gives 1 back (botocore's standard mode: 500, 5, 10).
@@ -178,8 +190,12 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 def check_header(where: str, name: str, value: str) -> None:
     """Refuse what could smuggle a second header. The message never holds the value."""
-    if not _HEADER_NAME.fullmatch(name):
-        raise ConfigurationError(f"{where}: {name!r} is not a header name")
+    if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+        # Not shown: it may be a whole "Authorization: Bearer …" in the wrong place.
+        raise ConfigurationError(
+            f"{where}: a header name is not text, or holds a space, a colon or another character "
+            "that no header name may hold; was it taken together with its value?"
+        )
     if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
         raise ConfigurationError(
             f"{where}: the value for {name!r} holds a line break, another control character or a "
@@ -192,7 +208,7 @@ class Environment:
     """The variables that openai-python reads, read once, under its names."""
 
     api_key: Secret | None = None
-    base_url: str | None = None
+    base_url: str | None = field(default=None, repr=False)  # may hold a password
     organization: str | None = None
     project: str | None = None
     custom_headers: Mapping[str, str] = field(default_factory=dict, repr=False)

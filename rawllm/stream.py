@@ -11,6 +11,7 @@ and when it is dropped.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
 from types import TracebackType
@@ -33,6 +34,12 @@ R = TypeVar("R", bound=Payload)  # the whole answer
 #: Seconds of silence after which a stream whose every choice has finished counts as complete: some
 #: servers neither send `[DONE]` nor end the body (vllm-mlx#101, mistral.rs#1874).
 SILENCE = 2.0
+
+#: So much of a body that is no event stream is kept, for the error that shows it.
+BEGINNING = 64 * 1024
+
+#: How the lines of an event stream begin; a comment and a blank line are lines of one too.
+_FIELD = re.compile(rb"(data|event|id|retry)?(:|$)")
 
 
 class ChatStream(Generic[C, R]):
@@ -59,6 +66,7 @@ class ChatStream(Generic[C, R]):
         self._attempt = attempt
         self._accumulator = accumulator
         self._parser = SSEParser(max_event_bytes)
+        self._max_held = max_event_bytes
         self._decoder = ChunkDecoder(chunk)
         self._lifecycle = Lifecycle(attempt.call.expected)
         self._keep_usage_chunk = keep_usage_chunk
@@ -67,6 +75,7 @@ class ChatStream(Generic[C, R]):
         self._error: APIError | None = None  # to be raised once those are handed out
         self._output = False
         self._in_with = False
+        self._reading = False
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
@@ -74,17 +83,43 @@ class ChatStream(Generic[C, R]):
         """Read up to the first output. In here an error can still be retried, since nothing was
         handed out: it is raised and not kept for later."""
         call = self._attempt.call
+        held = 0  # bytes: some servers send nothing but empty chunks, and those are kept
+        beginning = b""  # a body without a single event is no stream: it shows itself
         while self._lifecycle.state is State.OPENING:
-            with call.clock.run("first_token", call.clocks.first_token, since=call.sent_at):
-                data = await self._attempt.response.readany()
+            data = b""
+            try:
+                with call.clock.run("first_token", call.clocks.first_token, since=call.sent_at):
+                    data = await self._attempt.response.readany()
+            except APIError as error:
+                self._break(error)
+                break
             if call.clock.expired:
                 raise call.clock.error()
+            if self._held:
+                held += len(data)
+                if held > self._max_held:
+                    self._break(_too_much(self._max_held))
+                    break
+            elif len(beginning) < BEGINNING:
+                beginning += data
             self._take(data)
         if self._error is not None and not self._output:
-            raise self._error
+            raise self._no_stream(beginning) or self._error
         self._attempt.output()
         call.clock.bound(call.clocks.total, call.started)
         return self
+
+    def _no_stream(self, beginning: bytes) -> APIError | None:
+        """The error for a body that ended and was no event stream at all, or None where it was."""
+        assert self._error is not None
+        if self._error.kind != "incomplete" or self._held:
+            return None
+        if all(_FIELD.match(line) for line in beginning.splitlines()):
+            return None
+        status = self._attempt.response.status
+        return failures.from_body(error_body(beginning), status=status) or failures.bad_answer(
+            beginning, "The server sent no event stream", status_code=status
+        )
 
     def _take(self, data: bytes) -> None:
         """A piece of the body, b"" at its end: chunks into `_held`, the state moved on."""
@@ -183,11 +218,13 @@ class ChatStream(Generic[C, R]):
                 try:
                     self._take(await self._attempt.response.readany())
                 except APIError as error:
+                    if self._lifecycle.state is State.CLOSED:
+                        return  # by another task, while this one waited
                     if lifecycle.move(Signal.LOST) is State.BROKEN:
                         self._break(error)
         if call.clock.expired:
             timeout = call.clock.error()
-            if finished and timeout.kind == "idle":
+            if finished:  # whichever clock it was: nothing is missing
                 lifecycle.move(Signal.SILENCE)
             else:
                 self._break(timeout)
@@ -196,6 +233,9 @@ class ChatStream(Generic[C, R]):
 
     async def _fill(self) -> bool:
         """Chunks into `_held`, False at the end."""
+        if self._reading:
+            raise RuntimeError("another task is reading this stream already")
+        self._reading = True
         try:
             while not self._held:
                 if self._lifecycle.state.ended:
@@ -205,6 +245,8 @@ class ChatStream(Generic[C, R]):
         except BaseException as error:
             self._abort(error)
             raise
+        finally:
+            self._reading = False
         return True
 
     def __aiter__(self) -> AsyncIterator[C]:
@@ -230,6 +272,13 @@ class ChatStream(Generic[C, R]):
         attempt = self._attempt
         if self._error is not None:
             raise self._error.copy() if attempt.ended else self._error
+        if self._lifecycle.state is State.CLOSED:
+            raise failures.fault(
+                "incomplete",
+                "the stream was closed before its end",
+                partial=self._accumulator.completion(),
+                status_code=attempt.response.status,
+            )
         if attempt.ended:
             return
         await attempt.response.drain(attempt.call.clock)
@@ -287,7 +336,8 @@ class ChatStream(Generic[C, R]):
         return ErrorResponse(response.status, response.plain_headers())
 
     async def result(self) -> R:
-        """Read on to the end and return the whole answer."""
+        """Read on to the end and return the whole answer. Raises IncompleteStreamError where the
+        stream was left or closed before."""
         async for _ in self:
             pass
         return self.completion
@@ -360,6 +410,14 @@ class PendingStream(Generic[C, R]):
         async with self as stream:
             async for chunk in stream:
                 yield chunk
+
+
+def _too_much(limit: int) -> APIError:
+    return failures.fault(
+        "limit",
+        f"the stream sent more than {limit} bytes and no output; Limits(max_event_bytes=…) sets "
+        "this bound",
+    )
 
 
 def _is_json(payload: bytes) -> bool:

@@ -24,9 +24,10 @@ from typing import Any
 import pytest
 from real_model import gguf
 
-from rawllm import local
 from rawllm.errors import ConfigurationError, RawLLMError
 from rawllm.local import SMOLLM2, SYSTEM, LocalServer, ModelInfo, model_path
+from rawllm.local import model as model_module
+from rawllm.local import server as server_module
 
 # Compresses well: 2 MB of model in a wheel of a few kB.
 CONTENT = b"GGUF" + b"\0" * 2_000_000
@@ -100,7 +101,7 @@ class Shop:
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     monkeypatch.delenv("RAWLLM_GGUF", raising=False)
-    monkeypatch.setattr(local, "_cache_dir", lambda: tmp_path / "cache" / "rawllm")
+    monkeypatch.setattr(model_module, "_cache_dir", lambda: tmp_path / "cache" / "rawllm")
     return Shop(tmp_path)
 
 
@@ -219,7 +220,7 @@ def fetch_in_a_process(shop: Shop, mode: str, first: str = "") -> subprocess.Pop
         sys.path[:0] = {sys.path!r}
         from pathlib import Path
         from rawllm import local
-        local._cache_dir = lambda: Path({str(shop.cache)!r})
+        local.model._cache_dir = lambda: Path({str(shop.cache)!r})
         {first}
         try:
             local.model_path(model=local.ModelInfo(**{vars_of(TOY)!r}), pip={shop.pip(mode)!r})
@@ -306,7 +307,7 @@ def test_the_cache_is_where_the_platform_keeps_caches(
     for name, value in {"HOME": "/home/me", **environ}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "platform", platform)
-    assert local._cache_dir() == Path(expected)
+    assert model_module._cache_dir() == Path(expected)
 
 
 @pytest.mark.parametrize(
@@ -326,13 +327,13 @@ def test_the_cache_is_where_the_platform_keeps_caches(
     ],
 )
 def test_a_failed_start_says_what_to_do(answer: dict[str, str], says: str) -> None:
-    error = local._explain(answer, Path("some.gguf"), 0)
+    error = server_module._explain(answer, Path("some.gguf"), 0)
     assert says in str(error)
     assert "\n" not in str(error)
 
 
 def test_without_xllamacpp_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "installed", lambda: False)
+    monkeypatch.setattr(server_module, "installed", lambda: False)
     with pytest.raises(RawLLMError) as caught:
         LocalServer()
     assert "pip install 'rawllm[local]'" in str(caught.value)
@@ -344,7 +345,7 @@ def test_without_xllamacpp_the_error_names_the_extra(monkeypatch: pytest.MonkeyP
 def test_numbers_out_of_range_are_refused_before_anything_starts(
     monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(local, "_spawn", lambda: pytest.fail("a process was started"))
+    monkeypatch.setattr(server_module, "_spawn", lambda: pytest.fail("a process was started"))
     with pytest.raises(ConfigurationError, match=r"must be \d+ to \d+"):
         LocalServer(Path("never-read.gguf"), **wrong)
 
@@ -354,15 +355,15 @@ def test_a_server_that_dies_at_start_is_an_error(
 ) -> None:
     file = tmp_path / "model.gguf"
     file.write_bytes(b"GGUF")
-    monkeypatch.setattr(local, "installed", lambda: True)
-    spawn = local._spawn
+    monkeypatch.setattr(server_module, "installed", lambda: True)
+    spawn = server_module._spawn
 
     def dead() -> subprocess.Popen[bytes]:
         process = spawn()
         process.kill()
         return process
 
-    monkeypatch.setattr(local, "_spawn", dead)
+    monkeypatch.setattr(server_module, "_spawn", dead)
     with pytest.raises(RawLLMError, match="died at start"):
         LocalServer(file)
 
@@ -509,14 +510,14 @@ class TestTheRealServer:
     ) -> None:
         processes: list[subprocess.Popen[bytes]] = []
         spawned = threading.Event()
-        spawn = local._spawn
+        spawn = server_module._spawn
 
         def watched() -> subprocess.Popen[bytes]:
             processes.append(spawn())
             spawned.set()
             return processes[0]
 
-        monkeypatch.setattr(local, "_spawn", watched)
+        monkeypatch.setattr(server_module, "_spawn", watched)
         starting = asyncio.create_task(LocalServer.start(gguf()))
         await asyncio.to_thread(spawned.wait)
         starting.cancel()

@@ -59,6 +59,8 @@ def main(argv: list[str] | None = None) -> int:
     except SystemExit as exc:  # argparse: --help, --version, wrong usage
         return exc.code if isinstance(exc.code, int) else 1
     except KeyboardInterrupt:
+        if sys.stderr.isatty():
+            print(file=sys.stderr)  # the prompt's own line, after "^C"
         return 130
     except RawLLMError as exc:
         print("rawllm:", " ".join(str(exc).split()), file=sys.stderr)

@@ -6,7 +6,6 @@ Keeps no history and formats nothing: the text as it comes, or one line of JSON.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +34,8 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    import asyncio  # here: it is half of what `rawllm --version` would cost
+
     prompt = _checked("the prompt", _read_stdin() if args.prompt == "-" else args.prompt)
     if args.system is not None:
         _checked("--system", args.system)
@@ -45,16 +46,16 @@ def run(args: argparse.Namespace) -> int:
 
 async def _ask(client: Client, prompt: str, args: argparse.Namespace) -> None:
     system: str | None = args.system
-    if system is None and args.local:
+    given: dict[str, Any] = {}
+    if args.local:
         from ..local import SYSTEM
 
-        system = SYSTEM
-    messages = [{"role": "user", "content": prompt}]
-    if system:
-        messages.insert(0, {"role": "system", "content": system})
+        # So small a model wanders at other temperatures, and now and then does not stop.
+        given = {"temperature": 0, "max_tokens": 512}
+        system = SYSTEM if system is None else system
     options = {"max_tokens": args.max_tokens, "temperature": args.temperature}
-    given = {name: value for name, value in options.items() if value is not None}
-    async with client, client.stream(messages, **given) as stream:
+    given |= {name: value for name, value in options.items() if value is not None}
+    async with client, client.stream(prompt, system=system, **given) as stream:
         async for chunk in stream:
             if not args.json:
                 _write(chunk.text)

@@ -58,7 +58,12 @@ def add_endpoint_options(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--local", action="store_true", help="use the embedded model (rawllm[local])"
     )
-    parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="as Client(timeout=…)")
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        metavar="SECONDS",
+        help="until the answer begins, and between its pieces",
+    )
 
 
 @contextmanager

@@ -6,7 +6,6 @@ Sorts and filters nothing.
 from __future__ import annotations
 
 import argparse
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from .common import add_endpoint_options, endpoint
@@ -27,6 +26,8 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    import asyncio  # here: it is half of what `rawllm --version` would cost
+
     with endpoint(args) as client:
         asyncio.run(_list(client, args.json))
     return 0

@@ -30,7 +30,7 @@ def add_parser(subparsers: Any) -> None:
         "--slots", type=int, default=4, metavar="N", help="answers at once, default 4"
     )
     parser.add_argument(
-        "--threads", type=int, default=1, metavar="N", help="default 1, see LocalServer"
+        "--threads", type=int, default=1, metavar="N", help="for computing, default 1"
     )
     parser.set_defaults(run=run)
 

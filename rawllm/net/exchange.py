@@ -17,6 +17,7 @@ import random
 import time
 import weakref
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from yarl import URL
@@ -47,8 +48,8 @@ from ..sansio.types import Timing, Usage
 from .clocks import Clock, Clocks
 from .limiter import Limiter
 from .retrying import Again, retried
-from .session import Sessions, proxy_for
-from .transport import Response, Transport
+from .session import Sessions, Slot, proxy_for
+from .transport import PROXY_LOGIN, Response, Transport
 
 __all__ = ["Attempt", "Call", "Endpoint", "exchange"]
 
@@ -110,6 +111,9 @@ class Endpoint:
         loop = asyncio.get_running_loop()
         limiter = self._limiters.get(loop)
         if limiter is None:
+            # A limiter holds its loop, which the weak key then cannot let go of.
+            for old in [known for known in self._limiters if known.is_closed()]:
+                del self._limiters[old]
             limiter = self._limiters[loop] = Limiter(
                 concurrency=self._concurrency,
                 requests=self.requests,
@@ -218,7 +222,7 @@ class Call:
 class Attempt:
     """One request of a call, from its permit to its end. Owns the slot until `end`."""
 
-    __slots__ = ("call", "ended", "endpoint", "limiter", "permit", "response")
+    __slots__ = ("call", "ended", "endpoint", "limiter", "permit", "response", "slot")
 
     response: Response
 
@@ -227,6 +231,7 @@ class Attempt:
         self.endpoint = endpoint
         self.limiter = limiter
         self.permit = permit
+        self.slot = Slot()
         self.ended = False
 
     def end(self, usage: Usage | None = None) -> None:
@@ -317,8 +322,7 @@ def failed(call: Call, error: BaseException, now: float) -> None:
     if isinstance(error, APIError):
         error.attempts = call.attempts
         error.endpoint = call.label
-        if call.secret:
-            _strike_out(error, call.secret)
+        _strike_out(error, call.secret)
     if call.hooks:
         call.emit(
             CallFailed,
@@ -362,14 +366,18 @@ async def _attempt(endpoint: Endpoint, call: Call, consume: Callable[[Attempt], 
         error = exception
     except BaseException:
         _close(attempt)
-        limiter.abandoned(permit)
-        attempt.end()
+        if attempt.slot.connecting:
+            limiter.give_back(permit, call.tokens)
+        else:  # the server may have counted it
+            limiter.abandoned(permit)
+            attempt.end()
         raise
     if error is None:
         endpoint.budget.success()
         limiter.accepted(permit)
         return result  # type: ignore[no-any-return]
     _close(attempt)
+    _strike_out(error, call.secret)  # now: a pause hands copies of it to other calls
     wait = _judge(attempt, error)
     if not error.sent:
         limiter.give_back(permit, call.tokens)
@@ -405,9 +413,12 @@ async def _send(attempt: Attempt) -> Response:
             call.body,
             stream=call.stream,
             connect=call.clocks.connect,
+            slot=attempt.slot,
         )
     if clock.expired:
-        raise clock.error()
+        error = clock.error()
+        error.sent = not attempt.slot.connecting
+        raise error
     if attempt.endpoint.requests is not None or attempt.endpoint.tokens is not None:
         left = rate_limits(attempt.response.headers)
         attempt.limiter.believe(requests=left.remaining_requests, tokens=left.remaining_tokens)
@@ -423,20 +434,13 @@ async def _status_error(attempt: Attempt) -> APIError:
     pieces: list[bytes] = []
     size = 0
     clock = attempt.call.clock
-    try:
-        # A body that does not come is no reason to lose the status.
-        while size < ERROR_BYTES:
-            with clock.run("idle", ERROR_SECONDS):
-                piece = await response.readany()
-            if clock.expired:
-                clock.error()
-                break
-            if not piece:
-                break
+    # A body that does not come is no reason to lose the status.
+    with suppress(APIError), clock.run("idle", ERROR_SECONDS):
+        while size < ERROR_BYTES and (piece := await response.readany()):
             pieces.append(piece)
             size += len(piece)
-    except APIError:
-        pass
+    if clock.expired:
+        clock.error()
     return failures.from_status(
         response.status, headers, error_body(b"".join(pieces)), now_epoch=time.time()
     )
@@ -460,10 +464,13 @@ def _redirect(attempt: Attempt, headers: dict[str, str]) -> APIError:
 
 
 def _add_hint(error: APIError, endpoint: Endpoint) -> None:
-    """The commonest mistake of all, where the error looks like it: a base URL without /v1."""
+    """The commonest mistake of all, where the error looks like it: a base URL without /v1. And
+    what a proxy's bare status leaves unsaid."""
     if error.kind == "404" or error.status_code in (200, 405):
         error.message += _missing_v1(endpoint.base_url)
-        error.args = (error.message,)
+    elif error.status_code == 407:
+        error.message += PROXY_LOGIN
+    error.args = (error.message,)
 
 
 def _missing_v1(base_url: URL) -> str:
@@ -482,36 +489,42 @@ def _judge(attempt: Attempt, error: APIError) -> float | None:
             error=type(error).__name__,
             status_code=error.status_code,
         )
+    pause = 0.0
     if failures.of(error).pauses:
-        began = limiter.refused(attempt.permit, error, random=random.random)
+        began = limiter.refused(attempt.permit, error.copy(), random=random.random)
         # While an endpoint is paused, a try is spent by the call that found it so, and by none of
         # those that were under way or behind it: their failure is the same event.
-        call.spent += began
+        # A call without retries has none to be spared for.
+        call.spent += began or call.policy.attempts == 1
         if began:
-            _tell_pause(attempt, error)
-            if attempt.permit.trial:
-                # A failed probe goes to the end of the queue: at the head again, one call would
-                # be probed to death while the others only wait.
-                call.number = None
+            # It sits the pause out beside the queue, to come behind all who queue up meanwhile: at
+            # the head, one call would be probed to death while the others only wait.
+            pause = endpoint.pace.remaining(limiter.now())
+            call.number = None
+            _tell_pause(attempt, error, pause)
     else:
         call.spent += 1
-        # It was taken in, whatever came of it.
-        limiter.accepted(attempt.permit)
+        if error.sent:  # it was taken in, whatever came of it
+            limiter.accepted(attempt.permit)
+    remaining = call.clock.remaining()
     wait = decide(
         error,
         policy=call.policy,
         spent=call.spent,
         budget=endpoint.budget,
-        remaining=call.clock.remaining(),
+        remaining=remaining,
         random=random.random,
     )
-    if wait is not None:
-        _tell_retry(call, error, wait)
-    return wait
+    if wait is None:
+        return None
+    if remaining is not None and pause >= remaining:
+        error.retry_after = pause
+        return None
+    _tell_retry(call, error, wait)
+    return wait or pause
 
 
-def _tell_pause(attempt: Attempt, error: APIError) -> None:
-    seconds = attempt.endpoint.pace.remaining(attempt.limiter.now())
+def _tell_pause(attempt: Attempt, error: APIError, seconds: float) -> None:
     logger.warning(
         "%s paused for %.2f s: %s", attempt.endpoint.label, seconds, type(error).__name__
     )
@@ -538,8 +551,10 @@ def _close(attempt: Attempt) -> None:
         response.close()
 
 
-def _strike_out(error: APIError, secret: str) -> None:
+def _strike_out(error: APIError, secret: str | None) -> None:
     """Servers quote the key they refuse; it must not reach a log by way of our error."""
+    if not secret:
+        return
 
     def clean(value: Any) -> Any:
         if isinstance(value, str):

@@ -91,8 +91,10 @@ class Limiter:
         if error is not None:
             raise error
         future: asyncio.Future[Permit] = self._loop.create_future()
-        heapq.heappush(self._queue, (number, _Waiter(future, tokens, deadline, patient)))
-        self._wake()
+        waiter = _Waiter(future, tokens, deadline, patient)
+        heapq.heappush(self._queue, (number, waiter))
+        if self._queue[0][1] is waiter:  # else the head is being looked after
+            self._wake()
         try:
             return await future
         except asyncio.CancelledError:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import functools
 import inspect
 import random
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from itertools import count
 from typing import Any, ParamSpec, TypeVar
 
 import backoff
@@ -21,8 +22,9 @@ import backoff
 from ..errors import APIError, ConfigurationError
 from ..hooks import logger
 from ..options import Retry
-from ..sansio.retry import Budget, decide
-from ..sansio.retry import backoff as own_backoff
+from ..sansio import failures
+from ..sansio.retry import Budget
+from ..sansio.retry import backoff as backoff_of
 
 __all__ = ["Again", "retried", "retry"]
 
@@ -51,38 +53,40 @@ retried = backoff.on_exception(_waits, Again, jitter=None, logger=None)
 
 @retried
 async def _run(
-    call: Callable[[], Awaitable[R]], policy: Retry, budget: Budget, tries: list[Exception]
+    call: Callable[[], Awaitable[R]], policy: Retry, budget: Budget, tries: Iterator[int]
 ) -> R:
+    spent = next(tries)
     try:
         return await call()
     except Exception as error:
-        tries.append(error)
-        wait = _wait(error, policy, budget, len(tries))
+        wait = _wait(error, policy, budget, spent)
         if wait is None:
             raise
         logger.warning(
             "retrying in %.2f s after %s (try %d of %d)",
             wait,
             type(error).__name__,
-            len(tries),
+            spent,
             policy.attempts,
         )
     raise Again(wait)
 
 
 def _wait(error: Exception, policy: Retry, budget: Budget, spent: int) -> float | None:
-    if isinstance(error, policy.on) and spent < policy.attempts:
-        return own_backoff(policy, spent, random.random)
-    if not isinstance(error, APIError):
+    """As sansio/retry.py's `decide`, but for a coroutine that no limiter stands before: what pauses
+    an endpoint costs nothing there, since the pause is wait and protection. Here it has both to
+    itself, like the user's own errors."""
+    row, asked = failures.Failure(APIError, retried=False), 0.0
+    if isinstance(error, APIError):
+        row, asked = failures.of(error), error.retry_after or 0.0
+    if not row.retried and not isinstance(error, policy.on):
         return None
-    wait = decide(
-        error, policy=policy, spent=spent, budget=budget, remaining=None, random=random.random
-    )
-    # 0.0 is said where a paused endpoint makes the call wait; around a user's own coroutine
-    # nothing does, so the wait is made here, never below the server's number.
-    if wait == 0.0:
-        return max(error.retry_after or 0.0, own_backoff(policy, spent, random.random))
-    return wait
+    if spent >= policy.attempts or asked > policy.max_retry_after:
+        return None
+    if not budget.take(row.cost or failures.PLAIN):
+        return None
+    wait = backoff_of(policy, spent, random.random)
+    return asked + min(wait, policy.base) if asked else wait
 
 
 def retry(
@@ -112,7 +116,8 @@ def retry(
 
         @functools.wraps(function)
         async def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-            result: R = await _run(functools.partial(function, *args, **kwargs), chosen, budget, [])
+            call = functools.partial(function, *args, **kwargs)
+            result: R = await _run(call, chosen, budget, count(1))
             budget.success()
             return result
 

@@ -9,7 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
+from collections.abc import AsyncGenerator
+from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
+from ipaddress import ip_address
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
@@ -18,6 +22,8 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from ..errors import ConfigurationError
+from ..options import Secret
+from .address import check_proxy
 
 __all__ = ["Connection", "Sessions", "current", "proxy_for"]
 
@@ -27,23 +33,47 @@ KEEPALIVE = 4.0
 
 
 class Connection:
-    """What is known of one connection. uses: int, requests it has carried. drained_at: loop time
-    at which a stream on it was read to its end, or None. opening: float seconds it took."""
+    """What is known of one connection. uses: int, requests it has carried. heard: bool, whether any
+    byte came back for the last one. drained_at: loop time at which a stream on it was read to its
+    end, or None. opening: float seconds it took."""
 
-    __slots__ = ("drained_at", "opening", "uses")
+    __slots__ = ("drained_at", "heard", "opening", "uses")
 
     def __init__(self) -> None:
         self.uses = 0
+        self.heard = False
         self.drained_at: float | None = None
         self.opening: float | None = None
 
 
-class Slot:
-    """Where the connector leaves the connection that a request got."""
+class _Handler(ResponseHandler):
+    """Tells what aiohttp's does not: that bytes came (its errors are the same for half a response
+    head as for none), and, to who reads a body, that its framing broke (3.14.5 tells nobody: the
+    reader would wait until a clock ends it)."""
 
-    __slots__ = ("connection",)
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.known = Connection()
+
+    def data_received(self, data: bytes) -> None:
+        self.known.heard = True
+        super().data_received(data)
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        super().set_exception(exc, *cause)
+        body = self._payload
+        if body is not None and not body.is_eof() and body.exception() is None:
+            body.set_exception(exc)
+
+
+class Slot:
+    """Where the connector leaves the connection that a request got. connecting: bool, whether the
+    request is still waiting for it, and so surely not sent."""
+
+    __slots__ = ("connecting", "connection")
 
     def __init__(self) -> None:
+        self.connecting = False
         self.connection: Connection | None = None
 
 
@@ -55,22 +85,22 @@ current: ContextVar[Slot | None] = ContextVar("rawllm_slot", default=None)
 class _Watching(aiohttp.BaseConnector):
     """Notes which connection a request got."""
 
-    _known: weakref.WeakKeyDictionary[ResponseHandler, Connection]
-
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
     ) -> Any:
         started = self._loop.time()
-        connection = await super().connect(req, traces, timeout)
         slot = current.get()
+        if slot is not None:
+            slot.connecting = True
+        connection = await super().connect(req, traces, timeout)
         protocol = connection.protocol
-        if slot is not None and protocol is not None:
-            known = self._known.get(protocol)
-            if known is None:
-                known = self._known[protocol] = Connection()
+        if slot is not None and isinstance(protocol, _Handler):
+            slot.connecting = False
+            known = slot.connection = protocol.known
+            if not known.uses:
                 known.opening = self._loop.time() - started
             known.uses += 1
-            slot.connection = known
+            known.heard = False
         return connection
 
 
@@ -83,16 +113,30 @@ class _WatchingUnix(_Watching, aiohttp.UnixConnector):
 
 
 class _OfLoop:
-    """The sessions of one event loop: one that keeps connections, one that never does."""
+    """The sessions of one event loop: one that keeps connections, one that never does.
+
+    They are closed with their loop at the latest: no coroutine can run in a closed loop, so that
+    connections left there would only complain when collected. What a loop does end before it
+    closes (`asyncio.run` and its kin do) are its asynchronous generators.
+    """
 
     def __init__(self, pooled: aiohttp.ClientSession, fresh: aiohttp.ClientSession) -> None:
         self.pooled = pooled
         self.fresh = fresh
+        self._end = _until_the_end(pooled, fresh)
+        with suppress(StopIteration):
+            self._end.asend(None).send(None)  # to its yield: from now on the loop knows of it
 
     async def close(self) -> None:
-        await self.pooled.close()
-        if self.fresh is not self.pooled:
-            await self.fresh.close()
+        await self._end.aclose()
+
+
+async def _until_the_end(*sessions: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        for session in sessions:
+            await session.close()
 
 
 #: Sessions that a forked child inherited. Kept for ever and never touched: closing them, which
@@ -125,7 +169,10 @@ class Sessions:
         self.closed = False
 
     def get(self, *, fresh: bool = False) -> aiohttp.ClientSession:
-        """The running loop's session. fresh: the one whose connections serve one request each."""
+        """The running loop's session. fresh: the one whose connections serve one request each.
+        Raises RuntimeError, as aiohttp's sessions do, once the client was closed."""
+        if self.closed:
+            raise RuntimeError("the client was closed")
         if self._pid != os.getpid():
             _inherited.append(self._by_loop)
             self._by_loop = weakref.WeakKeyDictionary()
@@ -137,7 +184,7 @@ class Sessions:
         return sessions.fresh if fresh else sessions.pooled
 
     def _open(self, loop: asyncio.AbstractEventLoop) -> _OfLoop:
-        # Loops that were closed without close() leave sessions behind that only wait to complain.
+        # Loops that were closed by hand, in mid-flight as it were, leave sessions behind.
         for old in [known for known in self._by_loop if known.is_closed()]:
             self._abandon(self._by_loop.pop(old))
         if self._connector is not None:
@@ -161,7 +208,9 @@ class Sessions:
             if self._ssl is not None:
                 options["ssl"] = self._ssl
             connector = _WatchingTCP(limit_per_host=0, **options)
-        connector._known = weakref.WeakKeyDictionary()
+        connector._factory = partial(  # type: ignore[assignment]  # of a subclass
+            _Handler, asyncio.get_running_loop()
+        )
         return connector
 
     def _session(
@@ -183,14 +232,16 @@ class Sessions:
         for session in (sessions.pooled, sessions.fresh):
             connector = session.connector
             session.detach()
-            if connector is not None and not connector.closed:
+            if connector is not None and session.connector_owner:
                 connector._close()  # close() would start a task
 
     async def close(self) -> None:
         """Close every connection. Sessions of other loops that still run are closed by those."""
         self.closed = True
         here = asyncio.get_running_loop()
-        for loop, sessions in list(self._by_loop.items()):
+        found = list(self._by_loop.items())
+        self._by_loop.clear()
+        for loop, sessions in found:
             if self._pid != os.getpid():
                 _inherited.append(sessions)
             elif loop is here:
@@ -199,7 +250,6 @@ class Sessions:
                 self._abandon(sessions)
             else:
                 asyncio.run_coroutine_threadsafe(sessions.close(), loop)
-        self._by_loop.clear()
 
 
 def proxy_for(url: URL, given: str | None) -> str | None:
@@ -213,16 +263,32 @@ def proxy_for(url: URL, given: str | None) -> str | None:
     host = url.host or ""
     if given is not None:
         return given
-    if host in ("localhost", "127.0.0.1", "::1") or host.startswith("127."):
+    if _is_here(host):
         return None
-    proxy = getproxies().get(url.scheme) or getproxies().get("all")
+    # Secret: a traceback may show this frame's locals.
+    proxy = Secret(getproxies().get(url.scheme) or getproxies().get("all") or "")
     if not proxy or proxy_bypass(f"{host}:{url.port}" if url.port else host):
         return None
-    if not proxy.startswith(("http://", "https://")):
-        if "://" in proxy:
-            raise ConfigurationError(
-                f"the environment names a {proxy.partition('://')[0]} proxy for {host}; "
-                "rawllm speaks to http and https proxies. Set NO_PROXY, or proxy="
-            )
-        proxy = f"http://{proxy}"
+    if "://" not in proxy:
+        proxy = Secret(f"http://{proxy}")
+    scheme = proxy.partition("://")[0].lower()
+    if scheme not in ("http", "https"):
+        raise ConfigurationError(
+            f"the environment names a {scheme} proxy for {host}; rawllm speaks to http and https "
+            "proxies. Set NO_PROXY, or proxy="
+        )
+    try:
+        check_proxy(proxy)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"the environment's proxy cannot be used: {error}") from None
     return proxy
+
+
+def _is_here(host: str) -> bool:
+    """Loopback, or the name that stands for a unix socket in our URLs. 0.0.0.0 is where servers
+    say that they listen, and what people then copy."""
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return host in ("localhost", "unix")
+    return found.is_loopback or found.is_unspecified

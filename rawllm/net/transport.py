@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import io
+import math
+import os
 import ssl
-from functools import cache
+from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import aiohttp
@@ -28,8 +32,17 @@ __all__ = ["Response", "Transport"]
 #: it may have been a long prefill that crashed the server: not to be repeated unasked.
 STALE_WITHIN = 1.0
 
+#: Above this aiohttp warns of bytes as a body, and sends a file in pieces without one.
+LARGE_BODY = 1024 * 1024
+
 #: What is read of the body after a stream's end to get the connection back: bytes, seconds.
 DRAIN_BYTES, DRAIN_SECONDS = 64 * 1024, 0.25
+
+PROXY_LOGIN = " (the proxy wants a user name and password: http://user:password@host:port)"
+
+#: Why a server ends a TLS connection that stood: with TLS 1.3 it judges the client's certificate
+#: after the client's handshake is over.
+_OUR_CERTIFICATE = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
 
 _REFUSED = {
     errno.ECONNREFUSED,
@@ -62,9 +75,9 @@ class Response:
             return await self._content.readany()
         except asyncio.CancelledError as cancelled:
             raise cancelled.with_traceback(None) from None  # aiohttp's frames hold our headers
-        except Exception as exception:
-            failure = exception
-        raise _body_error(failure)
+        except Exception as failure:
+            error = _body_error(failure)
+        raise error  # out here, it carries none of aiohttp's along
 
     async def read(self, clock: Clock, *, idle: float | None, limit: int) -> bytes:
         """The whole body. Raises LimitExceeded above `limit` bytes, counted after decompression:
@@ -90,18 +103,12 @@ class Response:
         """Read the little that follows a stream's end, so that the connection goes back to the
         pool; close it where the server does not come to an end."""
         size = 0
-        try:
-            while not self._content.at_eof():
-                with clock.run("idle", DRAIN_SECONDS):
-                    piece = await self.readany()
-                if clock.expired:
-                    clock.error()
-                    break
+        with suppress(APIError), clock.run("idle", DRAIN_SECONDS):
+            # The answer was complete: what is wrong with its tail is of no interest.
+            while size <= DRAIN_BYTES and (piece := await self.readany()):
                 size += len(piece)
-                if not piece or size > DRAIN_BYTES:
-                    break
-        except APIError:
-            pass  # the answer was complete: what is wrong with its tail is of no interest
+        if clock.expired:
+            clock.error()
         if self._content.at_eof() and self.connection is not None:
             self.connection.drained_at = asyncio.get_running_loop().time()
         self._raw.close()  # of no effect on a connection that went back at the end of the body
@@ -128,20 +135,20 @@ class Transport:
         *,
         stream: bool,
         connect: float | None,
+        slot: Slot,
     ) -> Response:
-        """The response, its body unread. Raises our errors; a status is not one."""
+        """The response, its body unread. slot: empty, told of the connection. Raises our errors; a
+        status is not one."""
         loop = asyncio.get_running_loop()
         fresh = stream and self._manners.closes(loop.time())
         while True:
-            slot = Slot()
             token = current.set(slot)
             started = loop.time()
             try:
-                session = self._sessions.get(fresh=fresh)
-                raw = await session.request(
+                raw = await self._sessions.get(fresh=fresh).request(
                     method,
                     url,
-                    data=body,
+                    data=io.BytesIO(body) if body and len(body) > LARGE_BODY else body,
                     headers=headers,
                     # Followed, a redirect would carry `api-key` headers and the prompt to another
                     # host (aiohttp drops only Authorization and Cookie there).
@@ -159,7 +166,9 @@ class Transport:
                 current.reset(token)
             connection = slot.connection
             if fresh or not _was_stale(failure, connection, loop.time() - started):
-                raise _open_error(failure, url, self._proxy is not None)
+                error = _open_error(failure, url, self._proxy is not None, connect, slot.connecting)
+                del failure  # it holds our headers, and the traceback this frame
+                raise error
             # On the connector that never reuses: ten dead connections in the pool would otherwise
             # need ten tries.
             assert connection is not None
@@ -167,50 +176,56 @@ class Transport:
             fresh = True
 
 
-@cache
+@lru_cache(maxsize=16)  # people pass few values, or each call its own
 def _client_timeout(connect: float | None) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, sock_connect=connect)
+    # Not sock_connect: that one leaves out DNS, and starts anew for each address of the host.
+    # aiohttp would round times above 5 s up to whole seconds.
+    return aiohttp.ClientTimeout(total=None, connect=connect, ceil_threshold=math.inf)
 
 
 def _was_stale(failure: Exception, connection: Connection | None, elapsed: float) -> bool:
-    """Whether a request died because its pooled connection was already dead. No byte of a response
-    came back (that would be another exception), and it failed at once."""
+    """Whether a request died because its pooled connection was already dead: it failed at once, and
+    no byte came back."""
     return (
         connection is not None
         and connection.uses > 1
+        and not connection.heard
         and elapsed < STALE_WITHIN
         and isinstance(failure, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError))
         and not isinstance(failure, aiohttp.ClientConnectorError)
     )
 
 
-def _open_error(failure: Exception, url: URL, proxied: bool) -> APIError:
-    """aiohttp's exception before a response → ours."""
-    where = f"{url.host}:{url.port}" if url.host != "unix" else "the unix socket"
+def _open_error(
+    failure: Exception, url: URL, proxied: bool, connect: float | None, connecting: bool = False
+) -> APIError:
+    """aiohttp's exception before a response → ours. connecting: no connection was there yet."""
     if isinstance(failure, aiohttp.ClientHttpProxyError):
-        return fault(
-            "proxy",
-            f"the proxy refused to connect to {where}: HTTP {failure.status}"
-            + (
-                " (its user name and password belong into the URL)" if failure.status == 407 else ""
-            ),
-            sent=False,
-        )
+        return _tunnel_error(failure.status, url)
+    where = _whom(failure, url, proxied)
     if isinstance(failure, aiohttp.ClientConnectorDNSError):
-        return fault("dns", f"cannot resolve the host name {url.host!r}", sent=False)
-    if isinstance(failure, aiohttp.ClientConnectorCertificateError):
-        return fault(
-            "tls",
-            f"the certificate of {where} was not accepted: {_reason(failure.certificate_error)}",
-            sent=False,
-        )
+        whose = f" of {where}" if proxied else ""
+        return fault("dns", f"cannot resolve the host name {failure.host!r}{whose}", sent=False)
     if isinstance(failure, aiohttp.ClientConnectorError):
-        return _connect_error(failure, where, url.scheme, proxied)
+        return _connect_error(failure, where, url.scheme)
     if isinstance(failure, aiohttp.ServerTimeoutError):
-        return fault("connect_timeout", f"no connection to {where} in time", sent=False)
+        # Without a bound of ours it is the resolver's own.
+        bound = "in time" if connect is None else f"within {connect:g} s (Timeout.connect)"
+        return fault("connect_timeout", f"no connection to {where} {bound}", sent=False)
     if isinstance(failure, aiohttp.ServerFingerprintMismatch):
         return fault("tls", f"the certificate of {where} has another fingerprint", sent=False)
     if isinstance(failure, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)):
+        if proxied and connecting:
+            return fault(
+                "connect",
+                f"the proxy opened no tunnel to {url.host}:{url.port}: it closed the connection",
+                sent=False,
+            )
+        reason = _reason(failure.__cause__)
+        if isinstance(failure.__cause__, ssl.SSLError) and any(
+            word in reason for word in _OUR_CERTIFICATE
+        ):
+            return fault("tls", f"{where} did not accept this client: {reason}", sent=False)
         return fault("lost", f"{where} closed the connection without an answer")
     if isinstance(failure, aiohttp.ClientResponseError):
         return _malformed(failure, where)
@@ -221,20 +236,48 @@ def _open_error(failure: Exception, url: URL, proxied: bool) -> APIError:
     raise failure
 
 
-def _connect_error(
-    failure: aiohttp.ClientConnectorError, where: str, scheme: str, proxied: bool
-) -> APIError:
+def _whom(failure: Exception, url: URL, proxied: bool) -> str:
+    """Whom an error is about: the server, or the proxy before it."""
+    if url.host == "unix":
+        path = getattr(failure, "path", "")  # UnixClientConnectorError's
+        return f"the unix socket {path}".rstrip()
+    where = f"{url.host}:{url.port}"
+    if not proxied:
+        return where
+    if isinstance(failure, aiohttp.ClientConnectorError) and (
+        (failure.host, failure.port) != (url.raw_host, url.port)
+    ):
+        return f"the proxy for {where} ({failure.host}:{failure.port})"
+    return f"{where} (through the proxy)"
+
+
+def _tunnel_error(status: int, url: URL) -> APIError:
+    """A proxy's refusal to open a tunnel. It may reach the server another time; what else it
+    refuses it will refuse again."""
+    return fault(
+        "connect" if status in (429, 500, 502, 503, 504) else "proxy",
+        f"the proxy refused to connect to {url.host}:{url.port}: HTTP {status}"
+        + (PROXY_LOGIN if status == 407 else ""),
+        sent=False,
+    )
+
+
+def _connect_error(failure: aiohttp.ClientConnectorError, where: str, scheme: str) -> APIError:
     cause = failure.os_error
-    if isinstance(failure, aiohttp.ClientSSLError) or isinstance(cause, ssl.SSLError):
-        hint = "; does it speak plain http://?" if scheme == "https" else ""
-        return fault("tls", f"no TLS with {where}: {_reason(cause)}{hint}", sent=False)
-    if scheme == "https" and isinstance(cause, ConnectionResetError):
-        return fault(
-            "tls", f"{where} dropped the TLS handshake; does it speak plain http://?", sent=False
-        )
-    if proxied:
-        where = f"the proxy for {where}"
     reason = _reason(cause)
+    if isinstance(failure, aiohttp.ClientConnectorCertificateError):
+        return fault("tls", f"the certificate of {where} was not accepted: {reason}", sent=False)
+    if isinstance(cause, ssl.SSLError):
+        # Who sends an alert does speak TLS.
+        hint = "" if "ALERT" in reason else "; does it speak plain http://?"
+        return fault("tls", f"no TLS with {where}: {reason}{hint}", sent=False)
+    if scheme == "https" and isinstance(cause, ConnectionResetError):
+        # A server that does not know TLS, or one that is just going down.
+        return fault(
+            "connect",
+            f"{where} dropped the TLS handshake; does it speak plain http://?",
+            sent=False,
+        )
     if cause.errno in _REFUSED or isinstance(cause, ConnectionRefusedError):
         return fault("refused", f"cannot connect to {where}: {reason}", sent=False)
     return fault("connect", f"cannot connect to {where}: {reason}", sent=False)
@@ -243,11 +286,13 @@ def _connect_error(
 def _malformed(failure: aiohttp.ClientResponseError, where: str) -> APIError:
     """What came was no HTTP. aiohttp's status, 400, is made up: no server sent it."""
     text = str(failure.message)
-    cause = failure.__cause__
+    cause = getattr(failure.__cause__, "__cause__", None)  # the parser's; between: the protocol's
     if isinstance(cause, http_exceptions.LineTooLong) or "Too many headers" in text:
         return fault("limit", f"{where} sent headers over the limit of 8190 bytes or 128 lines")
     if "content-encoding" in text.lower():
         return fault("encoding", f"{where} sent a content-encoding that was not asked for")
+    if r"\x15\x03" in text:  # a TLS alert
+        return fault("tls", f"{where} speaks TLS: its base_url begins with https://", sent=False)
     return fault("protocol", f"{where} did not answer in HTTP")
 
 
@@ -275,6 +320,6 @@ def _reason(failure: Any) -> str:
         return str(failure.verify_message or failure.reason)
     if isinstance(failure, ssl.SSLError):
         return str(failure.reason or "handshake failed")
-    if isinstance(failure, OSError) and failure.strerror:
-        return failure.strerror
+    if isinstance(failure, OSError) and failure.errno and failure.errno in errno.errorcode:
+        return os.strerror(failure.errno)  # asyncio's own text says no more than the address
     return type(failure).__name__

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from ..errors import BadRequestError, ConfigurationError, UnprocessableEntityError
 from ..options import NOT_GIVEN, NotGiven, TimeoutLike
 from ..sansio.deltas import ChatAccumulator
-from ..sansio.encode import plain_messages
+from ..sansio.encode import plain_messages, without_not_given
 from ..sansio.types import ChatCompletion, ChatCompletionChunk
 from ..stream import ChatStream
 
@@ -100,7 +100,7 @@ class ChatCompletions:
             PATH,
             {"model": model, "messages": plain_messages(messages), **params},
             ChatCompletion,
-            expected=_choices(params),
+            expected=_choices(params, extra_body),
             **options,
         )
 
@@ -118,9 +118,10 @@ class ChatCompletions:
         **params: Any,
     ) -> Stream:
         endpoint = self._client._endpoint
-        asked_by_us = not keep_usage_chunk and "stream_options" in params
-        if asked_by_us and endpoint.refuses_stream_options:
-            del params["stream_options"]
+        # Usage is asked for by us, not by the user; a chunk without choices is kept from them.
+        ours = not (
+            keep_usage_chunk or "stream_options" in params or endpoint.refuses_stream_options
+        )
         try:
             return await self._client._open_stream(
                 PATH,
@@ -128,6 +129,7 @@ class ChatCompletions:
                     "model": model,
                     "messages": plain_messages(messages),
                     "stream": True,
+                    **({"stream_options": {"include_usage": True}} if ours else {}),
                     **params,
                 },
                 chunk=ChatCompletionChunk,
@@ -138,12 +140,10 @@ class ChatCompletions:
                 extra_headers=extra_headers,
                 extra_query=extra_query,
                 extra_body=extra_body,
-                expected=_choices(params),
+                expected=_choices(params, extra_body),
             )
         except (BadRequestError, UnprocessableEntityError) as error:
-            if not asked_by_us or "stream_options" not in params:
-                raise
-            if "stream_options" not in error.message:
+            if not ours or "stream_options" not in f"{error.message} {error.param}":
                 raise
         # The server does not know the option that we, not the user, asked for: never again.
         endpoint.refuses_stream_options = True
@@ -160,10 +160,11 @@ class ChatCompletions:
         )
 
 
-def _choices(params: Mapping[str, Any]) -> int:
+def _choices(params: Mapping[str, Any], extra_body: Any = None) -> int:
     """How many choices were asked for."""
-    n = params.get("n")
-    if n is None or isinstance(n, NotGiven):
+    asked = {**params, **extra_body} if isinstance(extra_body, Mapping) else params
+    n = without_not_given({"n": asked.get("n")}).get("n")
+    if n is None:
         return 1
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise ConfigurationError("n= takes a whole number, 1 or more")

@@ -69,7 +69,7 @@ class Completions:
             "extra_headers": extra_headers,
             "extra_query": extra_query,
             "extra_body": extra_body,
-            "expected": _choices(params) * _prompts(prompt),
+            "expected": _choices(params, extra_body) * _prompts(prompt),
         }
         body = {"model": model, "prompt": prompt, **params}
         if stream:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
+from ..errors import ConfigurationError
 from ..sansio.types import Model, ModelList
 
 if TYPE_CHECKING:
@@ -23,5 +23,7 @@ class Models:
 
     async def retrieve(self, model: str, **options: Any) -> Model:
         """GET /models/{model}"""
-        path = f"/models/{quote(model, safe='/')}"  # ids like "org/name" are paths to servers
-        return await self._client._request("GET", path, None, Model, **options)
+        if not model:
+            raise ConfigurationError("models.retrieve() needs the model's name")
+        # Quoted, but for its slashes: ids like "org/name" are paths to servers.
+        return await self._client._request("GET", f"/models/{model}", None, Model, **options)

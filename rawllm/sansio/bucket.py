@@ -8,6 +8,11 @@ from __future__ import annotations
 
 __all__ = ["TokenBucket"]
 
+#: Seconds that are no time: a rounding error must not cost a timer that fires too early, over and
+#: over. In seconds and not in tokens, since it is the clock that rounds: to 0.1 µs after 30 years.
+#: What is granted early is paid off later, so that the rate holds.
+PROMPT = 1e-6
+
 
 class TokenBucket:
     """rate: tokens a second. burst: tokens that may go at once, and that it starts with."""
@@ -32,9 +37,8 @@ class TokenBucket:
         A cost above the burst waits for a full bucket and then goes into debt. Waiting for more
         than the bucket can hold would be waiting for ever.
         """
-        lacking = min(amount, self.burst) - self.level(now)
-        # A rounding error must not cost a timer that fires a nanosecond early, over and over.
-        return lacking / self.rate if lacking > 1e-9 * self.burst else 0.0
+        seconds = (min(amount, self.burst) - self.level(now)) / self.rate
+        return seconds if seconds > PROMPT else 0.0
 
     def take(self, amount: float, now: float) -> None:
         """Take `amount`; wait() must have said 0.0."""

@@ -16,11 +16,27 @@ from typing import Any, TypeVar
 import msgspec
 
 from . import failures
-from .types import ChatCompletionChunk, Payload, Wire
+from .loose import loads, whole_text
+from .types import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    Completion,
+    CreateEmbeddingResponse,
+    Payload,
+    Wire,
+    wire_fields,
+)
 
 __all__ = ["ChunkDecoder", "decode", "error_body", "loads"]
 
 T = TypeVar("T", bound=Payload)
+
+#: What a whole answer must have some of. A piece of a stream need not, nor a list of models.
+_NEEDED: dict[type[Payload], str] = {
+    ChatCompletion: "choices",
+    Completion: "choices",
+    CreateEmbeddingResponse: "data",
+}
 
 
 @cache
@@ -34,25 +50,25 @@ def decode(payload: bytes, cls: type[T], *, status: int | None = None) -> T:
     Raises APIResponseValidationError where it is no such object, and the error that it announces
     where it is one (`{"error": …}` in a 200). `status` (int of the wire) goes into the error.
     """
-    try:
-        answer: T = _decoder(cls).decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    answer = _strict(payload, _decoder(cls).decode)
+    if answer is None:
         answer = _tolerant(payload, cls, status)
+    needed = _NEEDED.get(cls)
+    if needed is not None and not getattr(answer, needed):
+        raise failures.bad_answer(
+            payload, f"The server sent no answer: {needed!r} is empty", status_code=status
+        )
     answer._payload = payload
     return answer
 
 
-def loads(payload: bytes) -> Any:
-    """JSON as servers write it: a BOM, NaN, control characters in strings, halves of surrogate
-    pairs and bytes that are no UTF-8 all pass. ValueError where it is no JSON at all."""
+def _strict(payload: bytes, strictly: Callable[[bytes], T]) -> T | None:
+    """The fast path. None: the payload needs a closer look."""
     try:
-        return msgspec.json.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass
-    try:
-        return json.loads(payload.decode("utf-8-sig", "replace"), strict=False)
-    except RecursionError:
-        raise ValueError("JSON nested too deeply") from None
+        answer = strictly(payload)
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        return None
+    return None if answer._error else answer
 
 
 def error_body(payload: bytes) -> Any:
@@ -69,7 +85,7 @@ def _tolerant(
     status: int | None,
     mend: Callable[[Any], Any] = lambda value: value,
 ) -> T:
-    problem = "it is not JSON"
+    problem = "it is no JSON that can be read"
     try:
         value = mend(loads(payload))
         error = failures.from_body(value, status=status)
@@ -96,20 +112,14 @@ class ChunkDecoder:
 
     def __init__(self, cls: type[Payload] = ChatCompletionChunk) -> None:
         self._cls = cls
-        self._strict = _decoder(cls).decode
+        self._strictly = _decoder(cls).decode
         self._halves: dict[tuple[Any, ...], str] = {}
 
     def decode(self, payload: bytes, *, status: int | None = None) -> Any:
-        """As `decode()`. The hot path of a stream: one try, one typed decode, one slot."""
-        if not self._halves:
-            try:
-                chunk = self._strict(payload)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                pass
-            else:
-                chunk._payload = payload
-                return chunk
-        chunk = _tolerant(payload, self._cls, status, lambda value: self._join(value, ()))
+        """As `decode()`. The hot path of a stream: one search, one typed decode, one slot."""
+        chunk = None if self._halves else _strict(payload, self._strictly)
+        if chunk is None:
+            chunk = _tolerant(payload, self._cls, status, lambda value: self._join(value, ()))
         chunk._payload = payload
         return chunk
 
@@ -119,30 +129,24 @@ class ChunkDecoder:
         if isinstance(value, dict):
             return {name: self._join(item, (*path, name)) for name, item in value.items()}
         if isinstance(value, list):
-            # A choice or tool call is known by its own `index`, not by its place in this chunk.
             return [
-                self._join(item, (*path, item.get("index", i) if isinstance(item, dict) else i))
-                for i, item in enumerate(value)
+                self._join(item, (*path, _index(item, place))) for place, item in enumerate(value)
             ]
         return value
 
     def _join_text(self, text: str, path: tuple[Any, ...]) -> str:
-        try:
-            half = self._halves.pop(path, "") if text else ""
-        except TypeError:  # an index that is a list or a dict
-            return _whole(text)
-        text = half + text
+        if text:
+            text = self._halves.pop(path, "") + text
         if text and "\ud800" <= text[-1] <= "\udbff":
             self._halves[path] = text[-1]
             text = text[:-1]
-        return _whole(text)
+        return whole_text(text)
 
 
-def _whole(text: str) -> str:
-    """Pairs of halves joined, lone halves replaced: such text could not be printed or sent back."""
-    if text.isascii():
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+def _index(item: Any, place: int) -> int:
+    """A choice or tool call is known by its own `index`, not by its place in this chunk."""
+    index = item.get("index") if isinstance(item, dict) else None
+    return index if isinstance(index, int) else place
 
 
 class _Unfit(Exception):
@@ -155,8 +159,7 @@ def _fields(cls: type[Wire]) -> list[tuple[str, str, Any, bool]]:
     hints = typing.get_type_hints(cls)
     return [
         (field.encode_name, field.name, hints[field.name], field.required)
-        for field in msgspec.structs.fields(cls)
-        if not field.encode_name.startswith(" ")
+        for field in wire_fields(cls)
     ]
 
 
@@ -168,6 +171,8 @@ def _fit(value: Any, kind: Any) -> Any:
     if origin in (typing.Union, types.UnionType):
         return _fit_union(value, typing.get_args(kind))
     if origin is list:
+        if value is None:  # Go writes an empty list so
+            return []
         if not isinstance(value, list):
             raise _Unfit(f"{_name(value)} where a list belongs")
         item_kind = typing.get_args(kind)[0]
@@ -186,16 +191,15 @@ def _fit(value: Any, kind: Any) -> Any:
 
 
 def _fit_union(value: Any, kinds: tuple[Any, ...]) -> Any:
-    if value is None and type(None) in kinds:
-        return None
-    error = _Unfit(f"{_name(value)} fits no type allowed there")
-    for kind in kinds:
-        if kind is not type(None):
-            try:
-                return _fit(value, kind)
-            except _Unfit as unfit:
-                error = unfit
-    raise error
+    if value is None:
+        if type(None) in kinds:
+            return None
+        raise _Unfit("null where it is not allowed")
+    kinds = tuple(kind for kind in kinds if kind is not type(None))
+    if len(kinds) > 1:
+        # Lists or text, as an embedding is: bent into the other, a list with a hole would be text.
+        kinds = (str,) if isinstance(value, str) else tuple(k for k in kinds if k is not str)
+    return _fit(value, kinds[0])
 
 
 def _fit_struct(value: Any, cls: type[Wire]) -> Wire:
@@ -216,7 +220,7 @@ def _fit_struct(value: Any, cls: type[Wire]) -> Wire:
 
 def _fit_text(value: Any) -> str:
     if isinstance(value, str):
-        return _whole(value)
+        return whole_text(value)
     if isinstance(value, list) and all(
         isinstance(part, dict) and isinstance(part.get("text"), str) for part in value
     ):

@@ -6,6 +6,8 @@ a stream is complete is lifecycle.py's to say.
 
 from __future__ import annotations
 
+import copy
+import json
 from typing import Any, Protocol
 
 from .types import (
@@ -106,14 +108,17 @@ class ChatAccumulator:
                 choice = self._choices[part.index] = _Choice()
                 self.seen += 1
             delta = part.delta
-            if delta.content:  # nearly every chunk is this and nothing else
-                choice.content.append(delta.content)
+            content = delta.content
+            if content:
+                choice.content.append(content)
                 output = True
-            elif _add_rest(choice, delta):
+            elif content is not None and not choice.content:
+                choice.content.append("")  # said to be "", as in a whole answer, and not null
+            if _add_rest(choice, delta):
                 output = True
             if part.logprobs is not None:
                 choice.logprobs = _joined_logprobs(choice.logprobs, part.logprobs)
-            if part.finish_reason is not None:
+            if part.finish_reason:  # "" is how some gateways say null
                 output = True
                 if choice.finish_reason is None:
                     self.finished += 1
@@ -136,7 +141,7 @@ class ChatAccumulator:
 
 
 def _add_rest(choice: _Choice, delta: ChoiceDelta) -> bool:
-    """Everything of a delta but plain text; content may still stand beside it as "" or null."""
+    """Everything of a delta but its text. Some servers send all of a message in one delta."""
     output = False
     if delta.role:
         choice.role = delta.role
@@ -181,22 +186,35 @@ def _find_tool(tools: list[_Tool], piece: DeltaToolCall) -> _Tool:
 
     By index where there is one; but two ids under one index are two calls (Ollama sends index 0
     for every parallel call). Without an index (Ollama #7881, Gemini's endpoint): by id, and a
-    piece without id goes on with the last call, unless it names another function.
+    piece without id goes on with the last call, unless it names another function. And where only
+    names could tell two calls apart, arguments that are whole JSON cannot go on.
     """
     name = piece.function.name if piece.function is not None else None
     for tool in reversed(tools):
         if piece.index is not None and tool.index is not None and tool.index != piece.index:
             continue
         if piece.id:
-            if tool.id in ("", piece.id):
+            if tool.id == piece.id or (not tool.id and not _begins_another(tool, piece)):
                 return tool
-        elif piece.index is not None or not name or name == tool.name:
-            return tool
-        elif piece.index is None:
+        elif (piece.index is None and name and name != tool.name) or _begins_another(tool, piece):
             break
+        else:
+            return tool
     tool = _Tool(piece.index)
     tools.append(tool)
     return tool
+
+
+def _begins_another(tool: _Tool, piece: DeltaToolCall) -> bool:
+    """A named piece with arguments, after a call whose arguments are complete."""
+    function = piece.function
+    if function is None or not function.name or not (function.arguments or "").strip():
+        return False
+    try:
+        json.loads("".join(tool.arguments))
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _joined_logprobs(before: Logprobs | None, new: Logprobs) -> Logprobs:
@@ -221,7 +239,8 @@ def _whole_choice(index: int, choice: _Choice) -> Choice:
     return Choice(
         index=index,
         finish_reason=choice.finish_reason,
-        logprobs=choice.logprobs,
+        # A copy again: a completion asked for in mid-stream must not grow afterwards.
+        logprobs=None if choice.logprobs is None else _joined_logprobs(None, choice.logprobs),
         message=ChatCompletionMessage(
             role=choice.role,
             content="".join(choice.content) if choice.content else None,
@@ -248,6 +267,7 @@ class TextAccumulator:
         self.seen = 0
         self.finished = 0
         self._first: Completion | None = None
+        self._last: Completion | None = None
         self._text: dict[int, list[str]] = {}
         self._finish: dict[int, str] = {}
         self._logprobs: dict[int, CompletionLogprobs] = {}
@@ -256,6 +276,7 @@ class TextAccumulator:
         output = False
         if self._first is None:
             self._first = chunk
+        self._last = chunk
         if chunk.usage is not None:
             self.usage = chunk.usage
             output = True
@@ -269,7 +290,7 @@ class TextAccumulator:
                 output = True
             if part.logprobs is not None:
                 self._add_logprobs(part.index, part.logprobs)
-            if part.finish_reason is not None:
+            if part.finish_reason:
                 self.finished += part.index not in self._finish
                 self._finish[part.index] = part.finish_reason
                 output = True
@@ -279,25 +300,28 @@ class TextAccumulator:
         whole = self._logprobs.setdefault(index, CompletionLogprobs())
         for name in ("text_offset", "token_logprobs", "tokens", "top_logprobs"):
             values = getattr(new, name)
-            if values is not None:
-                setattr(whole, name, (getattr(whole, name) or []) + values)
+            known = getattr(whole, name)
+            if known is None:
+                setattr(whole, name, None if values is None else list(values))
+            elif values:
+                known.extend(values)
 
     def completion(self) -> Completion:
-        first = self._first
-        if first is None:
+        first, last = self._first, self._last
+        if first is None or last is None:
             return Completion(choices=[])
         return Completion(
             id=first.id,
             created=first.created,
             model=first.model,
-            system_fingerprint=first.system_fingerprint,
+            system_fingerprint=last.system_fingerprint or first.system_fingerprint,
             usage=self.usage,
             choices=[
                 CompletionChoice(
                     index=index,
                     text="".join(self._text[index]),
                     finish_reason=self._finish.get(index),
-                    logprobs=self._logprobs.get(index),
+                    logprobs=copy.deepcopy(self._logprobs.get(index)),
                 )
                 for index in sorted(self._text)
             ],

@@ -1,7 +1,8 @@
 """What a caller gives → the request's JSON bytes.
 
-Sends no value that JSON cannot hold: NaN, which msgspec would silently write as null, and halves of
-surrogate pairs, which no server could read, are refused with their place in the request.
+Sends no value that JSON cannot hold: NaN, which msgspec would silently write as null, bytes, which
+it would write as base64, and halves of surrogate pairs, which no server could read: they are
+refused with their place in the request.
 """
 
 from __future__ import annotations
@@ -19,12 +20,21 @@ from .types import ChatCompletionMessage
 __all__ = ["encode", "messages_of", "without_not_given"]
 
 
+_BINARY = (bytes, bytearray, memoryview)
+_NESTED = frozenset({dict, list, tuple})
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
+class _Unknown(Exception):
+    """A value that neither msgspec nor _hook can write."""
+
+
 def _hook(value: Any) -> Any:
     """What msgspec does not know: pydantic's models, by duck typing."""
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type):
         return dump(exclude_none=True)
-    raise NotImplementedError
+    raise _Unknown(value)
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_hook)
@@ -33,21 +43,49 @@ _encoder = msgspec.json.Encoder(enc_hook=_hook)
 def encode(body: dict[str, Any]) -> bytes:
     """The body as JSON. Raises ConfigurationError naming the place of what cannot be encoded."""
     try:
-        payload = _encoder.encode(body)
-    except UnicodeEncodeError:
-        place = _first(body, _is_half)
+        return _checked(body)
+    except ConfigurationError:
+        raise
+    except _Unknown as unknown:
+        value = unknown.args[0]
+        place = next((path for path, leaf in _leaves(body, "") if leaf is value), "the request")
         raise ConfigurationError(
-            f"{place} holds half a surrogate pair (U+D800 to U+DFFF), which is no text; was it "
-            "read with errors='surrogateescape', or cut in the middle of an emoji?"
+            f"{place} is of type {type(value).__name__}, which cannot be written as JSON"
         ) from None
-    except (TypeError, NotImplementedError, msgspec.MsgspecError) as error:
+    except (TypeError, ValueError) as error:  # msgspec's errors are ValueErrors
         raise ConfigurationError(f"the request cannot be written as JSON: {error}") from None
     except RecursionError:
         raise ConfigurationError("the request holds itself: it is nested without end") from None
+
+
+def _checked(body: dict[str, Any]) -> bytes:
+    try:
+        payload = _encoder.encode(body)
+    except UnicodeEncodeError:
+        raise ConfigurationError(
+            f"{_first(body, _is_half)} holds half a surrogate pair (U+D800 to U+DFFF), which is no "
+            "text; was it read with errors='surrogateescape', or cut in the middle of an emoji?"
+        ) from None
     # msgspec writes NaN and infinity as null. Only where there is a null the search is worth it.
-    if b"null" in payload and (place := _first(body, _is_no_number)) is not None:
-        raise ConfigurationError(f"{place} is NaN or infinite, which JSON cannot hold")
+    if b"null" in payload and (number := _first(body, _is_no_number)) is not None:
+        raise ConfigurationError(f"{number} is NaN or infinite, which JSON cannot hold")
+    if _holds_bytes(body):
+        raise ConfigurationError(
+            f"{_first(body, _is_binary)} is bytes, which JSON cannot hold; decode it to text"
+        )
     return payload
+
+
+def _holds_bytes(value: Any) -> bool:
+    """Whether there are bytes anywhere in dicts, lists and tuples. On every call: half a
+    microsecond for a usual body, so types are compared and not asked with isinstance."""
+    for item in value.values() if type(value) is dict else value:
+        kind = type(item)
+        if kind in _PLAIN:
+            continue
+        if kind in _BINARY or (kind in _NESTED and _holds_bytes(item)):
+            return True
+    return False
 
 
 def without_not_given(params: dict[str, Any]) -> dict[str, Any]:
@@ -94,15 +132,23 @@ def _is_no_number(value: Any) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
+def _is_binary(value: Any) -> bool:
+    return isinstance(value, _BINARY)
+
+
 def _first(body: Any, test: Callable[[Any], bool]) -> str | None:
-    return next((path for path, value in _leaves(body, "") if test(value)), None)
+    """The place of the first value that fails. In plain values, so that models are looked into."""
+    plain = msgspec.to_builtins(body, enc_hook=_hook, builtin_types=_BINARY)
+    return next((path for path, value in _leaves(plain, "") if test(value)), None)
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for name, item in value.items():
-            yield f"{path}.{name!r}" if _is_half(name) else path, name
-            yield from _leaves(item, f"{path}.{name}" if path else str(name))
+            shown = ascii(name) if _is_half(name) else str(name)
+            place = f"{path}.{shown}" if path else shown
+            yield place, name
+            yield from _leaves(item, place)
     elif isinstance(value, (list, tuple)):
         for i, item in enumerate(value):
             yield from _leaves(item, f"{path}[{i}]")

@@ -166,7 +166,7 @@ def from_body(body: Any, *, status: int | None = None, **data: Any) -> APIError 
     if not isinstance(body, dict):
         return None
     is_error = body.get("error") or body.get("object") == "error"
-    if not is_error and not ("detail" in body and not {"choices", "data"} & body.keys()):
+    if not is_error and not ("detail" in body and not {"choices", "data", "id"} & body.keys()):
         return None
     details = _details(body)
     message = _message(details, body) or _snippet(details)
@@ -181,7 +181,7 @@ def from_body(body: Any, *, status: int | None = None, **data: Any) -> APIError 
 
 def bad_answer(payload: bytes, why: str, **data: Any) -> APIError:
     """For a success whose body is not an answer; shows what it is instead."""
-    text = payload[: SNIPPET + 1].decode("utf-8", "replace")
+    text = payload[: 4 * SNIPPET].decode("utf-8", "replace")  # a character has 4 bytes at most
     return fault("bad_answer", f"{why}; the body is {_snippet(text)}", body=None, **data)
 
 

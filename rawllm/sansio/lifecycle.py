@@ -110,7 +110,7 @@ class Lifecycle:
 
     def chunk(self, *, seen: int, finished: int, output: bool) -> State:
         """A chunk came. seen, finished: int, choices so far; output: it held more than a role."""
-        if finished >= self.expected:
+        if finished >= max(self.expected, seen):
             return self.move(Signal.FINISHED)
         if seen and finished >= seen:
             return self.move(Signal.SEEN_FINISHED)

@@ -40,8 +40,9 @@ class Permit:
 
 
 class Pace:
-    """base, cap: float seconds; the n-th pause in a row lasts between half of and the whole of
-    min(cap, base · 2ⁿ) where the server names no time. longest: no pause is longer than this."""
+    """base, cap: float seconds; the n-th pause in a row, counted from 0, lasts between half of and
+    the whole of min(cap, base · 2ⁿ) where the server names no time. longest: no pause is longer
+    than this."""
 
     def __init__(self, *, base: float = 0.5, cap: float = 8.0, longest: float = 120.0) -> None:
         self.base = base
@@ -52,7 +53,7 @@ class Pace:
         self._epoch = 0
         self._strikes = 0
         self._accepted = 0  # trials accepted since the pause
-        self._trials: OrderedDict[Permit, float] = OrderedDict()  # undecided, and since when
+        self._trials: OrderedDict[Permit, float] = OrderedDict()  # undecided, and until when
 
     @property
     def open(self) -> bool:
@@ -71,13 +72,13 @@ class Pace:
         self._lose_patience(now)
         if len(self._trials) <= self._accepted:
             return 0.0
-        return max(0.0, next(iter(self._trials.values())) + PATIENCE - now)
+        return next(iter(self._trials.values())) - now
 
     def grant(self, now: float) -> Permit:
         """Leave for one request; wait() must have said 0.0."""
         permit = Permit(self._epoch, trial=self.error is not None)
         if permit.trial:
-            self._trials[permit] = now
+            self._trials[permit] = now + PATIENCE
         return permit
 
     def accepted(self, permit: Permit, *, enough: int) -> None:
@@ -85,8 +86,11 @@ class Pace:
         many trials were accepted the endpoint is open again."""
         if self._trials.pop(permit, None) is not None:
             self._accepted += 1
-            self._strikes = 0
-        if self.error is not None and self._accepted >= enough and permit.epoch == self._epoch:
+        if self.error is None or permit.epoch != self._epoch:
+            return
+        # Sent after the last pause and taken, be it after PATIENCE: the row of pauses is broken.
+        self._strikes = 0
+        if self._accepted >= enough:
             self._reopen()
 
     def abandoned(self, permit: Permit) -> None:
@@ -106,11 +110,9 @@ class Pace:
         What was sent before a pause and is refused after it tells nothing new: 64 calls in flight
         bring 64 refusals, which are one event. Only a longer Retry-After still counts.
         """
-        self._trials.pop(permit, None)
         asked = min(error.retry_after or 0.0, self.longest)
         if permit.epoch != self._epoch:
-            if self.error is not None and now + asked > self.paused_until:
-                self.paused_until = now + asked
+            self.paused_until = max(self.paused_until, now + asked)
             return False
         if asked:
             pause = asked + random() * min(self.base, 0.1 * asked)  # never below the server's
@@ -127,8 +129,8 @@ class Pace:
 
     def _lose_patience(self, now: float) -> None:
         while self._trials:
-            permit, since = next(iter(self._trials.items()))
-            if now - since < PATIENCE:
+            permit, until = next(iter(self._trials.items()))
+            if now < until:
                 return
             del self._trials[permit]
             self._accepted += 1

@@ -42,7 +42,8 @@ class Budget:
 
 
 def backoff(policy: Retry, spent: int, random: Callable[[], float]) -> float:
-    """Seconds before the next try after `spent` tries: full jitter, U(0, min(cap, base · 2ⁿ))."""
+    """Seconds before the next try after `spent` tries (1 or more): full jitter, a random time up
+    to min(cap, base · 2ⁿ), n = spent - 1."""
     # The exponent is bounded: 2.0**1024 overflows, and no cap is that large.
     return random() * min(policy.cap, policy.base * 2.0 ** min(spent - 1, 60))
 

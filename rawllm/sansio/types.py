@@ -13,9 +13,13 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from typing import Any, Literal
+from functools import cache
+from typing import Any
 
 import msgspec
+
+from ..errors import APIResponseValidationError
+from .loose import parse, whole_text
 
 __all__ = [
     "ChatCompletion",
@@ -62,6 +66,16 @@ class Timing(msgspec.Struct, frozen=True, gc=False):
     attempts: int
 
 
+@cache
+def wire_fields(cls: type[msgspec.Struct]) -> list[msgspec.structs.FieldInfo]:
+    """What an answer shows: not what is ours, and not the error that it cannot hold."""
+    return [
+        field
+        for field in msgspec.structs.fields(cls)
+        if not field.encode_name.startswith(" ") and field.name != "_error"
+    ]
+
+
 class Wire(msgspec.Struct):
     """The base of everything read off the wire. Ours are the fields whose wire name starts with a
     space (no server sends those), and they are never dumped."""
@@ -74,24 +88,22 @@ class Wire(msgspec.Struct):
         """A dict with the wire's names. Takes pydantic's keyword arguments; only exclude_none
         (bool) has an effect."""
         dumped = {
-            field.encode_name: _dump(getattr(self, field.name))
-            for field in msgspec.structs.fields(self)
-            if not field.encode_name.startswith(" ")
+            field.encode_name: _dump(getattr(self, field.name)) for field in wire_fields(type(self))
         }
         return _without_none(dumped) if exclude_none else dumped
 
     def model_dump_json(self, *, indent: int | None = None, **options: Any) -> str:
-        return json.dumps(self.model_dump(**options), indent=indent, ensure_ascii=False)
+        dumped = self.model_dump(**options)
+        return whole_text(json.dumps(dumped, indent=indent, ensure_ascii=False))
 
     def to_json(self, *, indent: int | None = 2) -> str:
-        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
+        return self.model_dump_json(indent=indent, exclude_none=True)
 
     def __repr__(self) -> str:
         shown = ", ".join(
             f"{field.name.lstrip('_')}={value!r}"
-            for field in msgspec.structs.fields(self)
-            if not field.encode_name.startswith(" ")
-            and (value := getattr(self, field.name)) is not None
+            for field in wire_fields(type(self))
+            if (value := getattr(self, field.name)) is not None
         )
         return f"{type(self).__name__}({shown})"
 
@@ -100,6 +112,8 @@ class Payload(Wire):
     """An object that came as one JSON document, and keeps its bytes."""
 
     _payload: bytes = msgspec.field(default=b"", name=" payload")
+    # Gateways put an error beside `choices` that decode well: decode.py looks at it and raises.
+    _error: Any = msgspec.field(default=None, name="error")
 
     @property
     def raw(self) -> dict[str, Any]:
@@ -107,8 +121,8 @@ class Payload(Wire):
         accumulated from a stream has no single one: there it is what was accumulated."""
         if not self._payload:
             return self.to_dict()
-        # json and not msgspec: this must read whatever the tolerant decoder let pass.
-        value = json.loads(self._payload.decode("utf-8-sig", "replace"), strict=False)
+        # Not msgspec: this must read whatever the tolerant decoder let pass.
+        value = parse(self._payload)
         return value if isinstance(value, dict) else {}
 
     @property
@@ -116,7 +130,7 @@ class Payload(Wire):
         """The top level's fields that OpenAI's API does not have."""
         if not self._payload:
             return {}
-        known = {field.encode_name for field in msgspec.structs.fields(self)}
+        known = {field.encode_name for field in wire_fields(type(self))}
         return {name: value for name, value in self.raw.items() if name not in known}
 
     def model_dump(self, *, exclude_none: bool = False, **options: Any) -> dict[str, Any]:
@@ -239,7 +253,7 @@ class ChatCompletionMessage(Wire):
 
     @property
     def reasoning(self) -> str | None:
-        return self._reasoning if self._reasoning is not None else self._reasoning_content
+        return self._reasoning or self._reasoning_content
 
     @property
     def reasoning_content(self) -> str | None:
@@ -306,7 +320,7 @@ class ChoiceDelta(Wire, gc=False):
 
     @property
     def reasoning(self) -> str | None:
-        return self._reasoning if self._reasoning is not None else self._reasoning_content
+        return self._reasoning or self._reasoning_content
 
     @property
     def reasoning_content(self) -> str | None:
@@ -384,7 +398,7 @@ class Embedding(Wire):
 
     embedding: list[float] | str
     index: int = 0
-    object: Literal["embedding"] | str = "embedding"
+    object: str = "embedding"
 
 
 class CreateEmbeddingResponse(Answer, kw_only=True):
@@ -395,7 +409,8 @@ class CreateEmbeddingResponse(Answer, kw_only=True):
 
     @property
     def vectors(self) -> list[list[float]]:
-        """The embeddings as floats, in the order of the input."""
+        """The embeddings as floats, in the order of the input. Raises APIResponseValidationError
+        where one is text that is no base64 of floats."""
         return [_floats(item.embedding) for item in sorted(self.data, key=lambda e: e.index)]
 
 
@@ -403,8 +418,13 @@ def _floats(embedding: list[float] | str) -> list[float]:
     """base64 is of little-endian 32-bit floats (OpenAI's encoding_format)."""
     if isinstance(embedding, list):
         return embedding
-    data = base64.b64decode(embedding)
-    return list(struct.unpack(f"<{len(data) // 4}f", data))
+    try:
+        data = base64.b64decode(embedding, validate=True)
+        return list(struct.unpack(f"<{len(data) // 4}f", data))
+    except (ValueError, struct.error):
+        raise APIResponseValidationError(
+            "An embedding is neither a list of numbers nor base64 of 32-bit floats"
+        ) from None
 
 
 class Model(Answer, kw_only=True):

@@ -57,7 +57,10 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         # Paused while anything is unsent: "finished" then means that the kernel has it all, and
         # a reset cannot overtake bytes of ours.
-        self._transport.set_write_buffer_limits(high=0)
+        # A TLS transport pauses at its limit and not above: at 0 it would pause with nothing to
+        # send, and never resume.
+        tls = transport.get_extra_info("ssl_object") is not None
+        self._transport.set_write_buffer_limits(high=1 if tls else 0, low=0)
         self._number = self._server._opened(self)
         self._idle()
 
@@ -256,7 +259,12 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._paused = False
-        if self._answering and self._timer is None and self._task is None:
+        # Not from here: asyncio ends a connection twice that is closed within this callback, and a
+        # TLS transport calls it within write(), when `_advance` is under way.
+        self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self._answering and not self._paused and self._timer is None and self._task is None:
             self._advance()
 
     def _finish(self) -> None:

