@@ -23,7 +23,7 @@ from ._version import __version__
 from .errors import APIResponseValidationError, ConfigurationError, NotFoundError, RawLLMError
 from .hooks import Hook, setup_logging
 from .net import address
-from .net.clocks import resolve
+from .net.clocks import Clock, Clocks, resolve
 from .net.exchange import Attempt, Call, Endpoint, exchange
 from .net.session import Sessions
 from .options import (
@@ -36,6 +36,8 @@ from .options import (
     Timeout,
     TimeoutLike,
     check_header,
+    hidden,
+    hide,
 )
 from .resources.chat import Chat
 from .resources.completions import Completions
@@ -63,6 +65,7 @@ __all__ = ["AsyncOpenAI", "Client"]
 
 A = TypeVar("A", bound=Answer)
 C = TypeVar("C", bound=Payload)
+T = TypeVar("T")
 
 OPENAI = "https://api.openai.com/v1"
 
@@ -118,12 +121,8 @@ class Client:
                 "connector=aiohttp.TCPConnector(…), proxy=… or ssl=… instead"
             )
         # Here first: a traceback may show this frame's locals, and URLs can hold passwords.
-        if isinstance(api_key, str):
-            api_key = Secret(api_key)
-        if isinstance(base_url, str):
-            base_url = Secret(base_url)
-        if isinstance(proxy, str):
-            proxy = Secret(proxy)
+        api_key, base_url, proxy = hidden(api_key), hidden(base_url), hidden(proxy)
+        default_headers, default_query = hidden(default_headers), hidden(default_query)
         environment = Environment.read()
         setup_logging(environment.log)
         self.hooks = _checked_hooks(hooks)
@@ -210,6 +209,7 @@ class Client:
         (`max_tokens`, `temperature`, `top_k`, …). Raises APIError's classes, ConfigurationError for
         an empty prompt or one that cannot be encoded.
         """
+        hide(params)
         answer: ChatCompletion = await self.chat.completions.create(
             messages=messages_of(prompt, system=system),
             model=model,
@@ -233,6 +233,7 @@ class Client:
         Asks the server for usage, and keeps the chunk that carries it to itself. strict: an answer
         that ends with [DONE] but without a finish_reason is an error. Otherwise as `complete`.
         """
+        hide(params)
         messages = messages_of(prompt, system=system)
         return PendingStream(
             lambda: self.chat.completions._open(
@@ -249,6 +250,7 @@ class Client:
         self, input: str | list[Any], *, model: str | None = None, **params: Any
     ) -> CreateEmbeddingResponse:
         """Embeddings of one text or a list of them: `.vectors`, in the order of the input."""
+        hide(params)
         if not input:
             raise ConfigurationError("there is nothing to embed: the input is empty")
         return await self.embeddings.create(input=input, model=model, **params)
@@ -280,6 +282,7 @@ class Client:
         unless base_url, limits, proxy, ssl or connector change: that is another endpoint.
         default_headers and default_query come on top of the client's own, as in
         openai-python."""
+        hide(changes)
         unknown = changes.keys() - self._given.keys()
         if unknown:
             raise ConfigurationError(f"with_options takes no {sorted(unknown)[0]!r}")
@@ -336,8 +339,14 @@ class Client:
 
         async def consume(attempt: Attempt) -> A:
             call = attempt.call
-            attempt.output()
-            payload = await attempt.response.read(call.clock, idle=call.clocks.idle, limit=limit)
+            payload = await attempt.response.read(
+                call.clock,
+                first_token=call.clocks.first_token,
+                sent_at=call.sent_at,
+                idle=call.clocks.idle,
+                limit=limit,
+                arrived=attempt.output,
+            )
             whole = decode(payload, answer, status=attempt.response.status)
             usage = getattr(whole, "usage", None)
             if not isinstance(usage, Usage):  # a list of models may have a field of that name
@@ -391,14 +400,19 @@ class Client:
         extra_body: Any = None,
         expected: int = 1,
     ) -> Call:
+        extra_headers, extra_query = hidden(extra_headers), hidden(extra_query)
         endpoint = self._endpoint
+        clocks = resolve(self.timeout if isinstance(timeout, NotGiven) else timeout, stream=stream)
+        asked = asyncio.get_running_loop().time()
         body = None
         tokens = 0.0
         model = None
         if params is not None:
             params = without_not_given({**params, **_checked_body(extra_body)})
             if params.get("model") is None:
-                params["model"] = await self._default_model()
+                params["model"] = self.model
+                if self.model is None:
+                    params["model"] = await _in_time(self._default_model(), clocks, asked)
             model = params["model"]
             body = encode(params)
             if endpoint.tokens is not None:
@@ -406,7 +420,9 @@ class Client:
                 tokens = endpoint.estimate.of(
                     len(body), most if isinstance(most, int) else None, expected
                 )
-        key = await self._current_key()
+        key = self._key
+        if callable(key) and not isinstance(key, Secret):
+            key = await _in_time(self._current_key(key), clocks, asked)
         headers = self._headers["stream" if stream else "whole"]
         if extra_headers or (key is not None and callable(self._key)):
             headers = dict(headers)
@@ -419,9 +435,8 @@ class Client:
             headers=headers,
             body=body,
             stream=stream,
-            clocks=resolve(
-                self.timeout if isinstance(timeout, NotGiven) else timeout, stream=stream
-            ),
+            clocks=clocks,
+            asked=asked,
             policy=self.retry,
             hooks=self.hooks,
             model=model if isinstance(model, str) else None,
@@ -436,22 +451,18 @@ class Client:
             url = self._urls[path] = address.join(self._base, path)
         return url
 
-    async def _current_key(self) -> Secret | None:
-        if self._key is None or isinstance(self._key, Secret):
-            return self._key
-        key = self._key()
+    async def _current_key(self, given: Callable[[], Any]) -> Secret | None:
+        key = hidden(given())
         if inspect.isawaitable(key):
-            key = await key
+            key = hidden(await key)
         checked = _checked_key(key)
         if callable(checked):
             raise ConfigurationError("the api_key callable must return a str, not a callable")
         return checked
 
     async def _default_model(self) -> str:
-        """The model for calls that name none: the client's, else the server's only one."""
+        """The server's only model, for calls that name none where the client does not either."""
         endpoint = self._endpoint
-        if self.model is not None:
-            return self.model
         if endpoint.only_model is None:
             lookup = self._lookups.setdefault(asyncio.get_running_loop(), _Lookup())
             failures = lookup.failures
@@ -500,6 +511,18 @@ class _Lookup:
         self.lock = asyncio.Lock()
         self.failures = 0
         self.error: RawLLMError | None = None
+
+
+async def _in_time(asking: Awaitable[T], clocks: Clocks, asked: float) -> T:
+    """What a call must wait for before it can be sent, in its own time."""
+    clock = Clock(asyncio.get_running_loop(), None)
+    clock.bound(clocks.opening, asked)
+    try:
+        with clock.run("total", None):
+            return await asking
+        raise clock.error()
+    finally:
+        clock.stop()
 
 
 def _finish_reason(whole: Any) -> str | None:

@@ -54,6 +54,28 @@ class Secret(str):
         return "'***'"
 
 
+#: Arguments that may hold a key or a password.
+_HIDDEN = {"api_key", "base_url", "proxy"} | {
+    f"{whose}_{what}" for whose in ("default", "extra") for what in ("headers", "query")
+}
+
+
+def hidden(given: Any) -> Any:
+    """The same text, or the same dict of headers or queries, as Secrets. Made where a user's
+    argument arrives, since a traceback may show the locals of every frame it passes."""
+    if isinstance(given, str):
+        return Secret(given)
+    if isinstance(given, Mapping):
+        return {name: hidden(value) for name, value in given.items()}
+    return given
+
+
+def hide(arguments: dict[str, Any]) -> None:
+    """Hide those among `**arguments` that need it, in place."""
+    for name in _HIDDEN & arguments.keys():
+        arguments[name] = hidden(arguments[name])
+
+
 def _shown(number: float) -> str:
     too_long = isinstance(number, int) and abs(number) > LARGEST  # str() may refuse it
     return "…" if too_long else str(number)
@@ -218,11 +240,13 @@ class Environment:
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> Environment:
-        env = os.environ if environ is None else environ
+        # No local holds the environment, nor a header of it: a traceback may show this frame's.
+        def raw(name: str) -> Secret:
+            return Secret((os.environ if environ is None else environ).get(name, ""))
 
         # Set but empty is how shells and compose files say "not set".
         def get(name: str) -> str | None:
-            return env.get(name, "").strip() or None
+            return raw(name).strip() or None
 
         key = get("OPENAI_API_KEY")
         return cls(
@@ -230,7 +254,7 @@ class Environment:
             base_url=get("OPENAI_BASE_URL"),
             organization=get("OPENAI_ORG_ID"),
             project=get("OPENAI_PROJECT_ID"),
-            custom_headers=_parse_headers(env.get("OPENAI_CUSTOM_HEADERS", "")),
+            custom_headers=_parse_headers(raw("OPENAI_CUSTOM_HEADERS")),
             log=get("OPENAI_LOG"),
             ssl_cert_file=get("SSL_CERT_FILE"),
             ssl_cert_dir=get("SSL_CERT_DIR"),
@@ -240,12 +264,13 @@ class Environment:
 def _parse_headers(text: str) -> dict[str, str]:
     """`Name: value`, one a line (openai-python's form)."""
     headers: dict[str, str] = {}
-    for line in text.split("\n"):
+    for line in map(Secret, text.split("\n")):
         if not line.strip():
             continue
-        name, colon, value = line.partition(":")
+        name, colon, value = map(Secret, line.partition(":"))
         if not colon:
             raise ConfigurationError("OPENAI_CUSTOM_HEADERS takes one 'Name: value' a line")
-        check_header("OPENAI_CUSTOM_HEADERS", name.strip(), value.strip())
-        headers[name.strip()] = Secret(value.strip())
+        value = Secret(value.strip())
+        check_header("OPENAI_CUSTOM_HEADERS", name.strip(), value)
+        headers[name.strip()] = value
     return headers

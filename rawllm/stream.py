@@ -206,7 +206,8 @@ class ChatStream(Generic[C, R]):
             )
         if self._accumulator.seen:
             error.partial = self._accumulator.completion()
-        self._error = error
+        # As in exchange(): the frames that read the payload hold it.
+        self._error = error.with_traceback(None)
 
     async def _more(self) -> None:
         """Wait for the next data event, or the end."""

@@ -197,8 +197,32 @@ async def test_retries_and_pauses_are_warnings(server, caplog):
     assert paused[1].endswith(" s: RateLimitError")
 
 
-async def test_leaving_and_cancelling_log_nothing(server, caplog):
+async def test_an_attempt_is_one_line_at_debug(server, caplog):
     caplog.set_level(logging.DEBUG, logger="rawllm")
+    server.fail(500, body={"error": {"message": "secret"}})
+    server.default = Reply("secret")
+    async with Client(server.url, model="m", api_key="sk-zebra", retry=Retry(base=0)) as llm:
+        await llm.complete("secret")
+        async with llm.stream("secret") as stream:
+            await stream.result()
+        server.default = Reply(first_delay=60)
+        call = asyncio.create_task(llm.complete("secret"))
+        await server.wait_for(lambda: server.in_flight)
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+    told = f"POST {server.url}/chat/completions attempt"
+    assert [text for level, text in lines(caplog) if level == "DEBUG"] == [
+        f"{told} 1: InternalServerError",
+        f"{told} 2: 200",
+        f"{told} 1: 200",
+        f"{told} 1: CancelledError",
+    ]
+    assert "secret" not in caplog.text
+    assert "sk-zebra" not in caplog.text
+
+
+async def test_leaving_and_cancelling_log_nothing_at_info(server, caplog):
+    caplog.set_level(logging.INFO, logger="rawllm")
     server.default = Reply(first_delay=60)
     async with Client(server.url, model="m", limits=Limits(concurrency=1)) as llm:
         call = asyncio.create_task(llm.complete("x"))

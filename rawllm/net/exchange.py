@@ -14,6 +14,7 @@ import asyncio
 import itertools
 import logging
 import random
+import re
 import time
 import weakref
 from collections.abc import Awaitable, Callable
@@ -143,10 +144,12 @@ class Call:
     """What is asked for, and how far it has come.
 
     tokens: float, the estimate that the token bucket takes. secret: the key, to be struck out of
-    what a server echoes. expected: int, choices asked for.
+    what a server echoes (as are credentials in headers and query). expected: int, choices asked
+    for. asked: loop time from which the deadline counts; None: the exchange's beginning.
     """
 
     __slots__ = (
+        "asked",
         "attempts",
         "body",
         "clock",
@@ -187,6 +190,7 @@ class Call:
         tokens: float = 0.0,
         secret: str | None = None,
         expected: int = 1,
+        asked: float | None = None,
     ) -> None:
         self.id = next(_call_ids)
         self.method = method
@@ -204,6 +208,7 @@ class Call:
         self.tokens = tokens
         self.secret = secret
         self.expected = expected
+        self.asked = asked
         self.attempts = 0  # requests sent
         self.spent = 0  # tries that count against policy.attempts
         self.number: int | None = None  # the place in the queue
@@ -244,7 +249,8 @@ class Attempt:
             if self.endpoint.tokens is not None:
                 used = usage.total_tokens or usage.prompt_tokens + usage.completion_tokens
                 self.limiter.settle(self.call.tokens, float(used))
-            self.endpoint.estimate.learn(usage.completion_tokens, self.call.expected)
+            if usage.completion_tokens:  # an embedding has none
+                self.endpoint.estimate.learn(usage.completion_tokens, self.call.expected)
         self.limiter.release()
 
     def timing(self) -> Timing:
@@ -259,7 +265,8 @@ class Attempt:
         )
 
     def request_id(self) -> str | None:
-        return self.response.headers.get("x-request-id")
+        headers = self.response.headers
+        return headers.get("x-request-id") or headers.get("request-id")
 
     def finished(self, timing: Timing, usage: Usage | None, finish_reason: str | None) -> None:
         """Tell whoever watches that the answer is whole."""
@@ -304,13 +311,15 @@ async def exchange(endpoint: Endpoint, call: Call, consume: Callable[[Attempt], 
     Raises APIError's classes, and whatever cancels.
     """
     loop = asyncio.get_running_loop()
-    call.clock = Clock(loop, call.clocks.opening)
-    call.started = loop.time()
+    call.started = loop.time() if call.asked is None else call.asked
+    call.clock = Clock(loop, None)
+    call.clock.bound(call.clocks.opening, call.started)
     if call.hooks:
         call.emit(CallStarted, stream=call.stream)
     try:
         result: T = await _attempt(endpoint, call, consume)
     except BaseException as error:
+        Again.forget(error)
         call.clock.stop()
         failed(call, error, loop.time())
         raise
@@ -322,7 +331,7 @@ def failed(call: Call, error: BaseException, now: float) -> None:
     if isinstance(error, APIError):
         error.attempts = call.attempts
         error.endpoint = call.label
-        _strike_out(error, call.secret)
+        _strike_out(error, call)
     if call.hooks:
         call.emit(
             CallFailed,
@@ -363,9 +372,11 @@ async def _attempt(endpoint: Endpoint, call: Call, consume: Callable[[Attempt], 
         else:
             error = await _status_error(attempt)
     except APIError as exception:
-        error = exception
-    except BaseException:
+        # The frames that read the body hold it, and a server may quote the key there.
+        error = exception.with_traceback(None)
+    except BaseException as exception:
         _close(attempt)
+        _tell_attempt(call, type(exception).__name__)
         if attempt.slot.connecting:
             limiter.give_back(permit, call.tokens)
         else:  # the server may have counted it
@@ -373,11 +384,12 @@ async def _attempt(endpoint: Endpoint, call: Call, consume: Callable[[Attempt], 
             attempt.end()
         raise
     if error is None:
+        _tell_attempt(call, attempt.response.status)
         endpoint.budget.success()
         limiter.accepted(permit)
         return result  # type: ignore[no-any-return]
     _close(attempt)
-    _strike_out(error, call.secret)  # now: a pause hands copies of it to other calls
+    _strike_out(error, call)  # now: a pause hands copies of it to other calls
     wait = _judge(attempt, error)
     if not error.sent:
         limiter.give_back(permit, call.tokens)
@@ -447,15 +459,16 @@ async def _status_error(attempt: Attempt) -> APIError:
 
 
 def _redirect(attempt: Attempt, headers: dict[str, str]) -> APIError:
-    target = headers.get("location", "")
-    try:
-        parsed = URL(target)
-        shown = str(parsed.with_query(None).with_fragment(None).with_user(None))
-    except ValueError:
-        shown = "an address that is no URL"
+    shown = headers.get("location", "nowhere")
+    if shown != "nowhere":
+        try:  # it may be relative
+            target = attempt.call.url.join(URL(shown))
+            shown = str(target.with_query(None).with_fragment(None).with_user(None))
+        except ValueError:
+            shown = "an address that is no URL"
     return failures.fault(
         "redirect",
-        f"HTTP {attempt.response.status}: the server redirects to {shown or 'nowhere'}; rawllm "
+        f"HTTP {attempt.response.status}: the server redirects to {shown}; rawllm "
         f"follows no redirects. If that is the right address, use it as base_url"
         + _missing_v1(attempt.endpoint.base_url),
         status_code=attempt.response.status,
@@ -482,6 +495,7 @@ def _missing_v1(base_url: URL) -> str:
 def _judge(attempt: Attempt, error: APIError) -> float | None:
     """Seconds to wait before the next try, or None to raise the error."""
     call, endpoint, limiter = attempt.call, attempt.endpoint, attempt.limiter
+    _tell_attempt(call, type(error).__name__)
     if call.hooks:
         call.emit(
             AttemptFailed,
@@ -524,6 +538,12 @@ def _judge(attempt: Attempt, error: APIError) -> float | None:
     return wait or pause
 
 
+def _tell_attempt(call: Call, outcome: object) -> None:
+    """outcome: the status, or the name of what was raised."""
+    if logger.isEnabledFor(logging.DEBUG):
+        logger.debug("%s %s attempt %d: %s", call.method, call.label, call.attempts, outcome)
+
+
 def _tell_pause(attempt: Attempt, error: APIError, seconds: float) -> None:
     logger.warning(
         "%s paused for %.2f s: %s", attempt.endpoint.label, seconds, type(error).__name__
@@ -551,14 +571,42 @@ def _close(attempt: Attempt) -> None:
         response.close()
 
 
-def _strike_out(error: APIError, secret: str | None) -> None:
+#: Parts of a name under which credentials are sent: `api-key`, `X-Auth-Token`, `?key=`.
+_CREDENTIALS = {"auth", "authorization", "cookie", "key", "apikey", "password", "secret", "token"}
+
+#: Shorter texts are no credentials, and striking them out would leave holes everywhere.
+_SHORTEST = 5
+
+
+def _credentials(call: Call) -> list[str]:
+    """What was sent and must not be shown, longest first."""
+    found = {call.secret or ""}
+    for name, value in (*call.headers.items(), *call.url.query.items()):
+        if _CREDENTIALS & set(re.split("[-_]", name.lower())):
+            found.update((str(value), value.rpartition(" ")[2]))  # less its "Bearer"
+    return sorted((text for text in found if len(text) >= _SHORTEST), key=len, reverse=True)
+
+
+def _without(text: str, secret: str) -> str:
+    text = text.replace(secret, "***")
+    body = text.rstrip("…")
+    for length in range(len(secret) - 1, _SHORTEST - 1, -1):  # the text was cut within the key
+        if body.endswith(secret[:length]):
+            return body[:-length] + "***" + text[len(body) :]
+    return text
+
+
+def _strike_out(error: APIError, call: Call) -> None:
     """Servers quote the key they refuse; it must not reach a log by way of our error."""
-    if not secret:
+    secrets = _credentials(call)
+    if not secrets:
         return
 
     def clean(value: Any) -> Any:
         if isinstance(value, str):
-            return value.replace(secret, "***")
+            for secret in secrets:
+                value = _without(value, secret)
+            return value
         if isinstance(value, dict):
             return {clean(name): clean(item) for name, item in value.items()}
         if isinstance(value, list):

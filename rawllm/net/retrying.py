@@ -13,9 +13,9 @@ from __future__ import annotations
 import functools
 import inspect
 import random
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from itertools import count
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
 import backoff
 
@@ -38,6 +38,12 @@ class Again(Exception):
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
         self.seconds = seconds
+
+    @staticmethod
+    def forget(error: BaseException) -> None:
+        """backoff 2 waits within its `except`: a cancellation there would carry this along."""
+        if isinstance(error.__context__, Again):
+            error.__context__ = None
 
 
 def _waits() -> Generator[Any, Any, None]:
@@ -89,9 +95,17 @@ def _wait(error: Exception, policy: Retry, budget: Budget, spent: int) -> float 
     return asked + min(wait, policy.base) if asked else wait
 
 
+@overload
+def retry(policy: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]: ...
+
+
+@overload
 def retry(
-    policy: Retry | Callable[P, Awaitable[R]] | None = None,
-) -> Any:
+    policy: Retry | None = None,
+) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]: ...
+
+
+def retry(policy: Any = None) -> Any:
     """Put rawllm's retries on a coroutine function of your own.
 
     `@retry`, `@retry()` or `@retry(Retry(attempts=5, on=(MyError,)))`. Retried are the errors that
@@ -107,7 +121,9 @@ def retry(
     chosen = policy if policy is not None else Retry()
     budget = Budget(chosen.budget)
 
-    def decorate(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+    def decorate(
+        function: Callable[P, Coroutine[Any, Any, R]],
+    ) -> Callable[P, Coroutine[Any, Any, R]]:
         if not inspect.iscoroutinefunction(function):
             what = "an async generator" if inspect.isasyncgenfunction(function) else "no coroutine"
             raise ConfigurationError(
@@ -117,7 +133,11 @@ def retry(
         @functools.wraps(function)
         async def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
             call = functools.partial(function, *args, **kwargs)
-            result: R = await _run(call, chosen, budget, count(1))
+            try:
+                result: R = await _run(call, chosen, budget, count(1))
+            except BaseException as error:
+                Again.forget(error)
+                raise
             budget.success()
             return result
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import warnings
 import weakref
 from collections.abc import AsyncGenerator
 from contextlib import suppress
@@ -130,6 +131,30 @@ class _OfLoop:
     async def close(self) -> None:
         await self._end.aclose()
 
+    def abandon(self) -> None:
+        """Let go of them without a coroutine, where their loop runs no more."""
+        for session in (self.pooled, self.fresh):
+            connector = session.connector
+            session.detach()
+            if connector is not None and session.connector_owner:
+                connector._close()  # close() would start a task
+        self._disarm()
+
+    def disown(self) -> None:
+        """Let go of them without touching a socket: nothing of theirs is closed, now or when it is
+        collected."""
+        for session in (self.pooled, self.fresh):
+            connector = session.connector
+            session.detach()
+            if connector is not None and session.connector_owner:
+                connector._closed = True
+        self._disarm()
+
+    def _disarm(self) -> None:
+        # Collected unfinished, it would ask its loop to end it.
+        with suppress(StopIteration, RuntimeError):  # RuntimeError: it is being ended
+            self._end.aclose().send(None)
+
 
 async def _until_the_end(*sessions: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
     try:
@@ -139,9 +164,23 @@ async def _until_the_end(*sessions: aiohttp.ClientSession) -> AsyncGenerator[Non
             await session.close()
 
 
-#: Sessions that a forked child inherited. Kept for ever and never touched: closing them, which
-#: their destructors would do, writes into the parent's sockets.
-_inherited: list[Any] = []
+_ByLoop = weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _OfLoop]
+
+
+def _dropped(by_loop: _ByLoop) -> None:
+    """The client was collected, or the interpreter ends, and nobody closed it."""
+    left = [(loop, sessions) for loop, sessions in by_loop.items() if not sessions.pooled.closed]
+    for loop, sessions in left:
+        if not loop.is_running():
+            sessions.abandon()
+        # A loop that runs closes them itself, as it does at its own end.
+    if left:
+        warnings.warn(
+            "a rawllm.Client was dropped with its connections open: use it as "
+            "`async with Client(…) as client:`, or `await client.close()` before you let go of it",
+            ResourceWarning,
+            stacklevel=1,
+        )
 
 
 class Sessions:
@@ -162,10 +201,11 @@ class Sessions:
         self._unix_path = unix_path
         self._ssl = ssl
         self._connector = connector
-        self._pid = os.getpid()
-        self._by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _OfLoop] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._by_loop: _ByLoop = weakref.WeakKeyDictionary()
+        # Not __del__: in a cycle (a client is in one) the sessions' own could come first, with
+        # aiohttp's complaints, and at the interpreter's end it could come too late.
+        weakref.finalize(self, _dropped, self._by_loop)
+        _all.add(self)
         self.closed = False
 
     def get(self, *, fresh: bool = False) -> aiohttp.ClientSession:
@@ -173,10 +213,6 @@ class Sessions:
         Raises RuntimeError, as aiohttp's sessions do, once the client was closed."""
         if self.closed:
             raise RuntimeError("the client was closed")
-        if self._pid != os.getpid():
-            _inherited.append(self._by_loop)
-            self._by_loop = weakref.WeakKeyDictionary()
-            self._pid = os.getpid()
         loop = asyncio.get_running_loop()
         sessions = self._by_loop.get(loop)
         if sessions is None:
@@ -186,7 +222,7 @@ class Sessions:
     def _open(self, loop: asyncio.AbstractEventLoop) -> _OfLoop:
         # Loops that were closed by hand, in mid-flight as it were, leave sessions behind.
         for old in [known for known in self._by_loop if known.is_closed()]:
-            self._abandon(self._by_loop.pop(old))
+            self._by_loop.pop(old).abandon()
         if self._connector is not None:
             session = self._session(self._connector, owner=False)
             return _OfLoop(session, session)
@@ -226,15 +262,6 @@ class Sessions:
             trust_env=False,
         )
 
-    @staticmethod
-    def _abandon(sessions: _OfLoop) -> None:
-        """Let go of the sessions of a closed loop: no coroutine can run there any more."""
-        for session in (sessions.pooled, sessions.fresh):
-            connector = session.connector
-            session.detach()
-            if connector is not None and session.connector_owner:
-                connector._close()  # close() would start a task
-
     async def close(self) -> None:
         """Close every connection. Sessions of other loops that still run are closed by those."""
         self.closed = True
@@ -242,14 +269,33 @@ class Sessions:
         found = list(self._by_loop.items())
         self._by_loop.clear()
         for loop, sessions in found:
-            if self._pid != os.getpid():
-                _inherited.append(sessions)
-            elif loop is here:
+            if loop is here:
                 await sessions.close()
-            elif loop.is_closed():
-                self._abandon(sessions)
+            elif not loop.is_running():
+                sessions.abandon()
             else:
                 asyncio.run_coroutine_threadsafe(sessions.close(), loop)
+
+
+_all: weakref.WeakSet[Sessions] = weakref.WeakSet()
+
+#: What a forked child inherited of them, kept for ever: the transports' end is the parent's.
+_inherited: list[_OfLoop] = []
+
+
+def _forked() -> None:
+    # At once and not when the child first asks for a session: it may as well never do so, and the
+    # destructors of what it inherited would take the parent's sockets out of the epoll that both
+    # share. The parent would then wait for an answer until a clock ends it.
+    for sessions in _all:
+        for of_loop in sessions._by_loop.values():
+            of_loop.disown()
+            _inherited.append(of_loop)
+        sessions._by_loop.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forked)
 
 
 def proxy_for(url: URL, given: str | None) -> str | None:

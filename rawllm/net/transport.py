@@ -12,6 +12,7 @@ import io
 import math
 import os
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -56,10 +57,13 @@ _REFUSED = {
 class Response:
     """An open response. status: int. connection: what is known of its connection, or None."""
 
-    __slots__ = ("_content", "_raw", "connection", "headers", "status")
+    __slots__ = ("_content", "_raw", "_sessions", "connection", "headers", "status")
 
-    def __init__(self, raw: aiohttp.ClientResponse, connection: Connection | None) -> None:
+    def __init__(
+        self, raw: aiohttp.ClientResponse, connection: Connection | None, sessions: Sessions
+    ) -> None:
         self._raw = raw
+        self._sessions = sessions
         self._content = raw.content
         self.status = raw.status
         self.headers = raw.headers
@@ -76,28 +80,55 @@ class Response:
         except asyncio.CancelledError as cancelled:
             raise cancelled.with_traceback(None) from None  # aiohttp's frames hold our headers
         except Exception as failure:
-            error = _body_error(failure)
+            error = self._error(failure)
         raise error  # out here, it carries none of aiohttp's along
 
-    async def read(self, clock: Clock, *, idle: float | None, limit: int) -> bytes:
-        """The whole body. Raises LimitExceeded above `limit` bytes, counted after decompression:
-        200 kB of gzip can hold 200 MB."""
+    async def read(
+        self,
+        clock: Clock,
+        *,
+        idle: float | None,
+        limit: int,
+        first_token: float | None = None,
+        sent_at: float | None = None,
+        arrived: Callable[[], None] = lambda: None,
+    ) -> bytes:
+        """The whole body. `first_token` seconds from `sent_at` bound the wait for its first byte,
+        of which `arrived` is told, and `idle` those for the next ones. Raises LimitExceeded above
+        `limit` bytes, counted after decompression: 200 kB of gzip can hold 200 MB."""
         length = self._raw.content_length
         if length is not None and length > limit:
             raise _too_large(limit)
         pieces: list[bytes] = []
         size = 0
         while True:
-            with clock.run("idle", idle):
-                piece = await self.readany()
-            if clock.expired:
-                raise clock.error()
+            piece = self._buffered()  # mostly all of it, and then no clock need be set
+            if not piece and not self._content.at_eof():
+                first = None if pieces else sent_at
+                kind, seconds = ("idle", idle) if pieces else ("first_token", first_token)
+                with clock.run(kind, seconds, since=first):
+                    piece = await self.readany()
+                if clock.expired:
+                    raise clock.error()
             if not piece:
                 return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            if not pieces:
+                arrived()
             size += len(piece)
             if size > limit:
                 raise _too_large(limit)
             pieces.append(piece)
+
+    def _buffered(self) -> bytes:
+        """What has arrived of the body, without waiting."""
+        try:
+            return self._content.read_nowait()
+        except Exception as failure:
+            error = self._error(failure)
+        raise error
+
+    def _error(self, failure: Exception) -> APIError:
+        return _closed() if self._sessions.closed else _body_error(failure)
 
     async def drain(self, clock: Clock) -> None:
         """Read the little that follows a stream's end, so that the connection goes back to the
@@ -161,9 +192,12 @@ class Transport:
             except Exception as exception:
                 failure = exception
             else:
-                return Response(raw, slot.connection)
+                return Response(raw, slot.connection, self._sessions)
             finally:
                 current.reset(token)
+            if self._sessions.closed:
+                del failure
+                raise _closed(sent=slot.connection is not None and not slot.connecting)
             connection = slot.connection
             if fresh or not _was_stale(failure, connection, loop.time() - started):
                 error = _open_error(failure, url, self._proxy is not None, connect, slot.connecting)
@@ -305,6 +339,10 @@ def _body_error(failure: Exception) -> APIError:
     if isinstance(failure, (aiohttp.ClientError, OSError, RuntimeError)):
         return fault("body_cut", f"the connection was lost within the body: {_reason(failure)}")
     raise failure
+
+
+def _closed(*, sent: bool = True) -> APIError:
+    return fault("closed", "the client was closed before the answer was complete", sent=sent)
 
 
 def _too_large(limit: int) -> APIError:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..errors import BadRequestError, ConfigurationError, UnprocessableEntityError
-from ..options import NOT_GIVEN, NotGiven, TimeoutLike
+from ..options import NOT_GIVEN, NotGiven, TimeoutLike, hidden
 from ..sansio.deltas import ChatAccumulator
 from ..sansio.encode import plain_messages, without_not_given
 from ..sansio.types import ChatCompletion, ChatCompletionChunk
@@ -85,6 +85,7 @@ class ChatCompletions:
         What is not known here goes to the wire untouched (`top_k`, `min_p`, `priority`,
         `chat_template_kwargs`). With stream=True a `ChatStream` that has its first output.
         """
+        extra_headers, extra_query = hidden(extra_headers), hidden(extra_query)
         options: dict[str, Any] = {
             "timeout": timeout,
             "extra_headers": extra_headers,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from ..options import NOT_GIVEN, NotGiven, TimeoutLike
+from ..options import NOT_GIVEN, NotGiven, TimeoutLike, hidden
 from ..sansio.deltas import TextAccumulator
 from ..sansio.types import Completion
 from ..stream import ChatStream
@@ -64,6 +64,7 @@ class Completions:
         **params: Any,
     ) -> Any:
         """POST /completions. prompt: str, list of str, or tokens (list of int, or of lists)."""
+        extra_headers, extra_query = hidden(extra_headers), hidden(extra_query)
         options: dict[str, Any] = {
             "timeout": timeout,
             "extra_headers": extra_headers,

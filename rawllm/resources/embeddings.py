@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..options import NOT_GIVEN, TimeoutLike
+from ..options import NOT_GIVEN, TimeoutLike, hidden
 from ..sansio.types import CreateEmbeddingResponse
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Embeddings:
         Sends no encoding_format that was not asked for: openai-python's silent "base64" breaks
         gateways (openai-python#1490).
         """
+        extra_headers, extra_query = hidden(extra_headers), hidden(extra_query)
         return await self._client._request(
             "POST",
             "/embeddings",

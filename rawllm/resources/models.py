@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
+from ..options import hide
 from ..sansio.types import Model, ModelList
 
 if TYPE_CHECKING:
@@ -19,10 +20,12 @@ class Models:
 
     async def list(self, **options: Any) -> ModelList:
         """GET /models. options: timeout, extra_headers, extra_query."""
+        hide(options)
         return await self._client._request("GET", "/models", None, ModelList, **options)
 
     async def retrieve(self, model: str, **options: Any) -> Model:
         """GET /models/{model}"""
+        hide(options)
         if not model:
             raise ConfigurationError("models.retrieve() needs the model's name")
         # Quoted, but for its slashes: ids like "org/name" are paths to servers.

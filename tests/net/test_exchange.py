@@ -3,6 +3,7 @@ out, and what a cancellation gives back. On a virtual clock with a scripted tran
 matters, over real sockets where HTTP does."""
 
 import asyncio
+import contextlib
 import gc
 import json
 import logging
@@ -382,7 +383,7 @@ def test_a_429_with_retry_after_pauses_all_waiting_tasks_once(always_longest):
 
 
 def test_a_crowd_of_refusals_is_one_event_and_spends_one_try():
-    script = Script(default=refused)
+    script = Script(default=lambda: slow(0.1, refused()))
 
     async def main():
         place = endpoint(script)
@@ -480,7 +481,7 @@ def test_without_retries_a_call_that_meets_a_pause_gets_its_error_at_once(always
 def test_a_probe_that_never_reached_the_server_does_not_open_the_way():
     """A pause, and then the name server is gone: 20 calls must not all try that at once."""
     script = Script(
-        lambda: status(429, retry_after="5"), lambda: slow(0.5, fault("dns", "gone", sent=False))
+        lambda: status(429, retry_after="5"), lambda: slow(0.7, fault("dns", "gone", sent=False))
     )
 
     async def main():
@@ -488,14 +489,12 @@ def test_a_probe_that_never_reached_the_server_does_not_open_the_way():
         calls = [asyncio.create_task(ask(place)) for _ in range(1)]
         await settle()
         calls += [asyncio.create_task(ask(place)) for _ in range(20)]
-        while len(script.sent) < 2:
-            await asyncio.sleep(0.1)
+        await asyncio.sleep(5.6)  # 5 s and up to 0.5 s of jitter
         probed = script.sent[1]
-        await asyncio.sleep(0.3)
         assert len(script.sent) == 2
         script.default = lambda: slow(0.5, Answer(200, b"yes"))
         await asyncio.gather(*calls)
-        assert sum(at < probed + 0.99 for at in script.sent) <= 3  # one after the other
+        assert sum(at < probed + 1.15 for at in script.sent) <= 3  # one after the other
         assert place.pace.open
 
     run(main())
@@ -610,11 +609,9 @@ def test_observers_get_the_events_in_order(steps, max_retries, expected):
 
     async def main():
         place = endpoint(Script(*steps))
-        try:
+        with contextlib.suppress(APIError):
             await ask(place, hooks=[events.append], max_retries=max_retries)
-        except APIError as error:
-            assert events[-1].error == type(error).__name__
-            assert events[-1].attempts == error.attempts
+        assert events[-1].attempts == len(place.transport.sent)
 
     run(main())
     assert names(events) == [kind.__name__ for kind in expected]
@@ -706,10 +703,8 @@ def test_the_log_has_one_line_a_call_and_a_warning_a_retry(caplog, always_longes
     caplog.set_level(logging.INFO, logger="rawllm")
 
     async def main():
-        try:
+        with contextlib.suppress(APIError):
             await ask(endpoint(Script(*steps)))
-        except APIError:
-            pass
 
     run(main())
     records = [record for record in caplog.records if record.name == "rawllm"]
@@ -784,7 +779,7 @@ async def test_a_redirect_is_refused_and_nothing_reaches_the_other_server(server
 @pytest.mark.parametrize(
     ("location", "shown"),
     [
-        ("/v1/", "redirects to /v1/;"),
+        ("/v1/", "redirects to http://llm.test/v1/;"),
         ("http://user:word@h/v1?a=b#c", "redirects to http://h/v1;"),
         ("", "redirects to nowhere"),
         ("http://[", "an address that is no URL"),
@@ -827,7 +822,7 @@ async def test_a_missing_v1_is_hinted_at_where_the_error_looks_like_it(server, p
 async def test_an_unknown_model_under_a_v1_is_only_what_the_server_says(server):
     server.fail(404, body={"error": {"message": "no such model"}})
     async with Client(server.url, model="m") as llm:
-        with pytest.raises(NotFoundError, match="^HTTP 404: no such model$"):
+        with pytest.raises(NotFoundError, match=r"^HTTP 404: no such model$"):
             await llm.complete("hi")
 
 
@@ -884,6 +879,21 @@ CANCELS = {
 }
 
 
+@pytest.mark.parametrize("timeout", [Timeout(connect=None, first_token=1.0), 1.0])
+def test_a_clock_that_ends_before_there_is_a_connection_gives_the_tokens_back(timeout):
+    async def main():
+        place = limited(Connecting())
+        call = call_of(place, tokens=100.0, max_retries=0)
+        call.clocks = resolve(timeout, stream=False)
+        with pytest.raises(rawllm.APITimeoutError) as caught:
+            await exchange(place, call, whole)
+        assert not caught.value.sent
+        assert tokens_left(place) == (1000, 100)
+        assert place.limiter().in_flight == 0
+
+    run(main())
+
+
 @pytest.mark.parametrize(("script", "after", "left"), CANCELS.values(), ids=CANCELS.keys())
 def test_a_cancellation_gives_everything_back(caplog, script, after, left):
     caplog.set_level(logging.INFO, logger="rawllm")
@@ -923,13 +933,13 @@ def test_after_a_cancelled_probe_the_next_call_probes():
     async def main():
         place = endpoint(script)
         probe = asyncio.create_task(ask(place))
-        while len(script.sent) < 2:
-            await asyncio.sleep(0.5)
+        await asyncio.sleep(5.6)
         other = asyncio.create_task(ask(place))
         await asyncio.sleep(0.1)
         assert len(script.sent) == 2
         probe.cancel()
         assert await other == b"yes"
+        assert script.sent[2] == pytest.approx(5.7)  # at once
         assert place.pace.open
 
     run(main())

@@ -353,9 +353,9 @@ def test_a_pause_stops_everybody_once_and_then_one_probes():
         await asyncio.sleep(0.02)
         assert [task.done() for task in tasks] == [True] + [False] * 19
         limiter.accepted(tasks[0].result())
-        limiter.release()
         await settle()
         assert [task.done() for task in tasks] == [True] * 3 + [False] * 17  # the way opens
+        limiter.release()
         for task in tasks[1:]:
             limiter.accepted(await task)
             limiter.release()

@@ -36,7 +36,7 @@ class Answered:
     def __init__(self):
         self.headers = {}
 
-    async def read(self, clock, *, idle, limit):
+    async def read(self, clock, **_):
         return ANSWER
 
     def close(self):

@@ -42,7 +42,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 def run(main, *, patience=0.0):
     """Run the coroutine in a loop of its own, like asyncio.run."""
-    with asyncio.Runner(loop_factory=lambda: VirtualLoop(patience=patience)) as runner:
+    # Not in debug mode, under `-X dev` either: it takes a traceback for every callback, and tests
+    # of thousands of tasks ten times as long.
+    with asyncio.Runner(loop_factory=lambda: VirtualLoop(patience=patience), debug=False) as runner:
         return runner.run(main)
 
 

@@ -30,6 +30,7 @@ from rawllm import (
     Timing,
     Usage,
     __version__,
+    retry,
 )
 from rawllm.sansio.types import Model, ModelList
 
@@ -141,3 +142,18 @@ async def failures(client: Client) -> None:
         assert_type(error.message, str)
     except OpenAIError:
         raise
+
+
+@retry
+async def fetch(prompt: str) -> int:
+    return len(prompt)
+
+
+@retry(Retry(attempts=5))
+async def fetch_patiently(prompt: str, *, loud: bool = False) -> str:
+    return prompt.upper() if loud else prompt
+
+
+async def retried() -> None:
+    assert_type(await fetch("hi"), int)
+    assert_type(await fetch_patiently("hi", loud=True), str)
