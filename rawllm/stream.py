@@ -23,7 +23,7 @@ from .sansio import failures
 from .sansio.decode import ChunkDecoder, error_body, loads
 from .sansio.deltas import Accumulator
 from .sansio.lifecycle import Lifecycle, Signal, State
-from .sansio.sse import SSEParser
+from .sansio.sse import Event, SSEParser
 from .sansio.types import Payload, Timing
 
 __all__ = ["ChatStream", "PendingStream"]
@@ -68,6 +68,7 @@ class ChatStream(Generic[C, R]):
         self._parser = SSEParser(max_event_bytes)
         self._max_held = max_event_bytes
         self._decoder = ChunkDecoder(chunk)
+        self._status = attempt.response.status
         self._lifecycle = Lifecycle(attempt.call.expected)
         self._keep_usage_chunk = keep_usage_chunk
         self._strict = strict
@@ -132,34 +133,35 @@ class ChatStream(Generic[C, R]):
             error.kind = "limit"
             self._break(error)
             return
+        self._events(events)
+        if self._parser.error is not None and not self._lifecycle.state.ended:
+            self._reported(self._parser.error)
+
+    def _events(self, events: list[Event]) -> None:
+        """Decode, accumulate, hold. What follows an end is none of ours."""
+        decode, status = self._decoder.decode, self._status
+        accumulator, lifecycle = self._accumulator, self._lifecycle
         for event in events:
             payload = event.data
             if event.event == "error":
-                self._reported(payload)
-            elif payload == b"[DONE]":
-                self._move(Signal.DONE)
-            elif payload:
-                self._chunk(payload)
-            if self._lifecycle.state.ended:
-                return  # what follows is none of ours
-        if self._parser.error is not None:
-            self._reported(self._parser.error)
-
-    def _chunk(self, payload: bytes) -> None:
-        try:
-            chunk = self._decoder.decode(payload, status=self._attempt.response.status)
-        except APIError as error:
-            self._break(error)
-            return
-        accumulator, lifecycle = self._accumulator, self._lifecycle
-        finished = accumulator.finished
-        output = accumulator.add(chunk)
-        self._output |= output
-        if self._keep_usage_chunk or chunk.choices:
-            self._held.append(chunk)
-        # The usual chunk is one more of the same: no move to make.
-        if lifecycle.state is not State.STREAMING or accumulator.finished != finished:
-            lifecycle.chunk(seen=accumulator.seen, finished=accumulator.finished, output=output)
+                return self._reported(payload)
+            if payload == b"[DONE]":
+                return self._move(Signal.DONE)
+            if not payload:
+                continue
+            try:
+                chunk = decode(payload, status)
+            except APIError as error:
+                return self._break(error)
+            finished = accumulator.finished
+            output = accumulator.add(chunk)
+            if self._keep_usage_chunk or chunk.choices:
+                self._held.append(chunk)
+            # The usual chunk is one more of the same: no move to make.
+            if lifecycle.state is not State.STREAMING or accumulator.finished != finished:
+                self._output |= output
+                lifecycle.chunk(seen=accumulator.seen, finished=accumulator.finished, output=output)
+        return None
 
     def _end_of_body(self) -> None:
         # The last event may lack its blank line: WHATWG drops it, an answer must not.
@@ -171,16 +173,12 @@ class ChatStream(Generic[C, R]):
                 self._move(Signal.EOF)
             return
         payload = pending.data.strip()
-        if pending.event == "error":
-            self._reported(payload)
-        elif payload == b"[DONE]":
-            self._move(Signal.DONE)
-        elif _is_json(payload):
-            self._chunk(payload)
-            if not self._lifecycle.state.ended:
-                self._move(Signal.EOF)
-        else:
+        if pending.event != "error" and payload != b"[DONE]" and not _is_json(payload):
             self._move(Signal.LOST)  # half an event: cut
+            return
+        self._events([Event(payload, pending.event)])
+        if not self._lifecycle.state.ended:
+            self._move(Signal.EOF)
 
     def _reported(self, payload: bytes) -> None:
         """The server says that something went wrong."""

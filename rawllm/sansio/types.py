@@ -139,20 +139,22 @@ class Payload(Wire):
             dumped = _merge(dumped, self.raw)
         return _without_none(dumped) if exclude_none else dumped
 
-    def __getattr__(self, name: str) -> Any:
-        # Called only for what is not declared; openai's objects give extra fields this way.
-        if not name.startswith("_"):
-            extra = self.model_extra
-            if name in extra:
-                return extra[name]
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
 
 class Answer(Payload):
     """A whole answer: besides the wire's fields its timing and request id."""
 
     timing: Timing | None = msgspec.field(default=None, name=" timing")
     _request_id: str | None = msgspec.field(default=None, name=" request_id")
+
+    def __getattr__(self, name: str) -> Any:
+        # Called only for what is not declared; openai's objects give extra fields this way. Not on
+        # chunks: a class with this method loses Python's fast way to the fields that are there, a
+        # twentieth of a streamed event.
+        if not name.startswith("_"):
+            extra = self.model_extra
+            if name in extra:
+                return extra[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
 def _dump(value: Any) -> Any:
