@@ -317,13 +317,39 @@ async def exchange(endpoint: Endpoint, call: Call, consume: Callable[[Attempt], 
     if call.hooks:
         call.emit(CallStarted, stream=call.stream)
     try:
-        result: T = await _attempt(endpoint, call, consume)
+        result: T | Again = await _first(endpoint, call, consume)
+        if isinstance(result, Again):
+            result = await _retries(endpoint, call, consume, [result])
     except BaseException as error:
         Again.forget(error)
         call.clock.stop()
         failed(call, error, loop.time())
         raise
     return result
+
+
+async def _first(
+    endpoint: Endpoint, call: Call, consume: Callable[[Attempt], Awaitable[T]]
+) -> T | Again:
+    """The first attempt, outside of backoff's decorator: passing through that takes 2.4 µs, and
+    nearly every call needs no more than this."""
+    try:
+        return await _attempt(endpoint, call, consume)
+    except Again as again:
+        return again
+
+
+@retried
+async def _retries(
+    endpoint: Endpoint,
+    call: Call,
+    consume: Callable[[Attempt], Awaitable[T]],
+    waits: list[Again],
+) -> T:
+    """All further attempts. waits: what the first one came to."""
+    if waits:
+        raise waits.pop()
+    return await _attempt(endpoint, call, consume)
 
 
 def failed(call: Call, error: BaseException, now: float) -> None:
@@ -352,7 +378,6 @@ def failed(call: Call, error: BaseException, now: float) -> None:
         )
 
 
-@retried
 async def _attempt(endpoint: Endpoint, call: Call, consume: Callable[[Attempt], Awaitable[T]]) -> T:
     limiter = endpoint.limiter()
     if call.number is None:
@@ -431,8 +456,9 @@ async def _send(attempt: Attempt) -> Response:
         error = clock.error()
         error.sent = not attempt.slot.connecting
         raise error
-    if attempt.endpoint.requests is not None or attempt.endpoint.tokens is not None:
-        left = rate_limits(attempt.response.headers)
+    headers = attempt.response.headers
+    if "x-ratelimit-remaining-requests" in headers or "x-ratelimit-remaining-tokens" in headers:
+        left = rate_limits(headers)
         attempt.limiter.believe(requests=left.remaining_requests, tokens=left.remaining_tokens)
     return attempt.response
 
