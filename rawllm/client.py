@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import ssl as ssl_module
-import weakref
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from copy import copy as copied
 from functools import cached_property
@@ -24,7 +23,7 @@ from .errors import APIResponseValidationError, ConfigurationError, NotFoundErro
 from .hooks import Hook, setup_logging
 from .net import address
 from .net.clocks import Clock, Clocks, resolve
-from .net.exchange import Attempt, Call, Endpoint, exchange
+from .net.exchange import Attempt, Call, Endpoint, Lookup, exchange
 from .net.session import Sessions
 from .options import (
     NOT_GIVEN,
@@ -123,34 +122,62 @@ class Client:
         # Here first: a traceback may show this frame's locals, and URLs can hold passwords.
         api_key, base_url, proxy = hidden(api_key), hidden(base_url), hidden(proxy)
         default_headers, default_query = hidden(default_headers), hidden(default_query)
-        environment = Environment.read()
-        setup_logging(environment.log)
-        self.hooks = _checked_hooks(hooks)
-        self._given: dict[str, Any] = {
-            "base_url": base_url,
-            "api_key": api_key,
-            "model": model,
-            "timeout": timeout,
-            "max_retries": max_retries,
-            "retry": retry,
-            "limits": limits,
-            "organization": organization,
-            "project": project,
-            "default_headers": default_headers,
-            "default_query": default_query,
-            "proxy": proxy,
-            "ssl": ssl,
-            "hooks": self.hooks,
-            "connector": connector,
-        }
-        self.model = model
+        self._environment = Environment.read()
+        setup_logging(self._environment.log)
+        self._set(
+            {
+                "base_url": base_url,
+                "api_key": api_key,
+                "model": model,
+                "timeout": timeout,
+                "max_retries": max_retries,
+                "retry": retry,
+                "limits": limits,
+                "organization": organization,
+                "project": project,
+                "default_headers": default_headers,
+                "default_query": default_query,
+                "proxy": proxy,
+                "ssl": ssl,
+                "hooks": hooks,
+                "connector": connector,
+            }
+        )
+        self._endpoint = self._new_endpoint()
+
+    def _set(self, given: dict[str, Any]) -> None:
+        """All of the client but its endpoint, from the constructor's arguments."""
+        environment = self._environment
+        given = {**given, "hooks": _checked_hooks(given["hooks"])}
+        self._given = given
+        self.hooks: tuple[Hook, ...] = given["hooks"]
+        self.model: str | None = given["model"] or None
+        timeout = given["timeout"]
         self.timeout: Timeout | float | None = (
             Timeout() if isinstance(timeout, NotGiven) else timeout
         )
         resolve(self.timeout, stream=False)  # refuses what is no time
-        self.retry = _policy(max_retries, retry)
-        self._key = _checked_key(api_key if api_key is not None else environment.api_key)
-        where = base_url or environment.base_url or (OPENAI if self._key is not None else None)
+        self.retry = _policy(given["max_retries"], given["retry"])
+        key = given["api_key"]
+        self._key = _checked_key(key if key is not None else environment.api_key)
+        self._address, self._unix_path = self._find_address()
+        self._headers = _base_headers(
+            self._key,
+            environment.custom_headers,
+            _openai_headers(
+                given["organization"] or environment.organization,
+                given["project"] or environment.project,
+            ),
+            given["default_headers"] or {},
+        )
+        self._base = address.with_query("default_query", self._address, given["default_query"])
+        self._urls: dict[str, URL] = {}
+
+    def _find_address(self) -> tuple[URL, str | None]:
+        """(base URL, path of the unix socket or None)."""
+        where = self._given["base_url"] or self._environment.base_url
+        if where is None and self._key is not None:
+            where = OPENAI
         if where is None:
             raise ConfigurationError(
                 "no endpoint: pass base_url (like 'http://localhost:8000/v1') or set "
@@ -159,37 +186,31 @@ class Client:
         url, unix_path = address.base_address(where)
         if self._key is None and url.host == "api.openai.com":
             raise ConfigurationError("api.openai.com needs a key: pass api_key or OPENAI_API_KEY")
+        return url, unix_path
+
+    def _new_endpoint(self) -> Endpoint:
+        given = self._given
+        limits, proxy, connector = given["limits"], given["proxy"], given["connector"]
         if proxy is not None:
             address.check_proxy(proxy)
-            if unix_path is not None:
+            if self._unix_path is not None:
                 raise ConfigurationError("proxy= cannot lead to a unix socket: leave it out")
-        if connector is not None and ssl is not None:
+        if connector is not None and given["ssl"] is not None:
             raise ConfigurationError(
                 "ssl= belongs to the connector where you bring one: aiohttp.TCPConnector(ssl=…)"
             )
         if limits is not None and not isinstance(limits, Limits):
             raise ConfigurationError("limits= takes a rawllm.Limits")
-        self._headers = _base_headers(
-            self._key,
-            environment.custom_headers,
-            _openai_headers(
-                organization or environment.organization, project or environment.project
-            ),
-            default_headers or {},
-        )
-        self._base = address.with_query("default_query", url, default_query)
-        self._endpoint = Endpoint(
-            url,
+        return Endpoint(
+            self._address,
             sessions=Sessions(
-                unix_path=unix_path, ssl=_ssl_context(ssl, environment), connector=connector
+                unix_path=self._unix_path,
+                ssl=_ssl_context(given["ssl"], self._environment),
+                connector=connector,
             ),
             limits=limits if limits is not None else Limits(),
             retry=self.retry,
             proxy=proxy,
-        )
-        self._urls: dict[str, URL] = {}
-        self._lookups: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Lookup] = (
-            weakref.WeakKeyDictionary()
         )
 
     # ── the verbs ────────────────────────────────────────────────────────────────────────────
@@ -210,6 +231,8 @@ class Client:
         an empty prompt or one that cannot be encoded.
         """
         hide(params)
+        if params.get("stream"):
+            raise ConfigurationError("complete() gives whole answers; stream() streams them")
         answer: ChatCompletion = await self.chat.completions.create(
             messages=messages_of(prompt, system=system),
             model=model,
@@ -292,9 +315,11 @@ class Client:
         for name in ("default_headers", "default_query"):
             if changes.get(name) and given[name]:
                 changes[name] = {**given[name], **changes[name]}
-        new = type(self)(**{**given, **changes})
-        if not changes.keys() & _OF_ENDPOINT:
-            new._endpoint = self._endpoint
+        new = object.__new__(type(self))
+        new._environment = self._environment  # read once: it may have changed
+        new._set({**given, **changes})
+        own = changes.keys() & _OF_ENDPOINT
+        new._endpoint = new._new_endpoint() if own else self._endpoint
         return new
 
     copy = with_options
@@ -409,7 +434,7 @@ class Client:
         model = None
         if params is not None:
             params = without_not_given({**params, **_checked_body(extra_body)})
-            if params.get("model") is None:
+            if not params.get("model"):
                 params["model"] = self.model
                 if self.model is None:
                     params["model"] = await _in_time(self._default_model(), clocks, asked)
@@ -418,7 +443,7 @@ class Client:
             if endpoint.tokens is not None:
                 most = params.get("max_completion_tokens") or params.get("max_tokens")
                 tokens = endpoint.estimate.of(
-                    len(body), most if isinstance(most, int) else None, expected
+                    len(body), min(most, 10**9) if isinstance(most, int) else None, expected
                 )
         key = self._key
         if callable(key) and not isinstance(key, Secret):
@@ -464,7 +489,7 @@ class Client:
         """The server's only model, for calls that name none where the client does not either."""
         endpoint = self._endpoint
         if endpoint.only_model is None:
-            lookup = self._lookups.setdefault(asyncio.get_running_loop(), _Lookup())
+            lookup = endpoint.lookups.setdefault(asyncio.get_running_loop(), Lookup())
             failures = lookup.failures
             async with lookup.lock:  # one looks it up, all others wait for what comes of it
                 if lookup.error is not None and lookup.failures > failures:
@@ -502,15 +527,6 @@ AsyncOpenAI = Client
 
 #: Options that belong to what clients made by with_options share.
 _OF_ENDPOINT = {"base_url", "limits", "proxy", "ssl", "connector"}
-
-
-class _Lookup:
-    """Of one event loop: who asks the server for its only model, and what came of it last."""
-
-    def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.failures = 0
-        self.error: RawLLMError | None = None
 
 
 async def _in_time(asking: Awaitable[T], clocks: Clocks, asked: float) -> T:
@@ -563,6 +579,8 @@ def _checked_hooks(hooks: Any) -> tuple[Hook, ...]:
     found = (hooks,) if callable(hooks) else tuple(hooks)
     if not all(callable(hook) for hook in found):
         raise ConfigurationError("hooks= takes callables that take one event")
+    if any(inspect.iscoroutinefunction(hook) for hook in found):
+        raise ConfigurationError("hooks= takes plain functions: nobody would await an `async def`")
     return found
 
 

@@ -251,7 +251,7 @@ class Environment:
         key = get("OPENAI_API_KEY")
         return cls(
             api_key=None if key is None else Secret(key),
-            base_url=get("OPENAI_BASE_URL"),
+            base_url=hidden(get("OPENAI_BASE_URL")),
             organization=get("OPENAI_ORG_ID"),
             project=get("OPENAI_PROJECT_ID"),
             custom_headers=_parse_headers(raw("OPENAI_CUSTOM_HEADERS")),

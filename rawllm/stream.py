@@ -145,13 +145,18 @@ class ChatStream(Generic[C, R]):
             payload = event.data
             if event.event == "error":
                 return self._reported(payload)
-            if payload == b"[DONE]":
+            if payload[:1] == b"[" and payload.strip() == b"[DONE]":
                 return self._move(Signal.DONE)
             if not payload:
                 continue
             try:
                 chunk = decode(payload, status)
             except APIError as error:
+                # What is neither chunk nor error does no harm under a name of its own
+                # (`event: ping`), nor where nothing is missing any more.
+                beside = event.event != "message" or lifecycle.state is State.FINISHED
+                if beside and error.kind == "bad_answer" and _is_no_chunk(payload):
+                    continue
                 return self._break(error)
             finished = accumulator.finished
             output = accumulator.add(chunk)
@@ -234,6 +239,8 @@ class ChatStream(Generic[C, R]):
         """Chunks into `_held`, False at the end."""
         if self._reading:
             raise RuntimeError("another task is reading this stream already")
+        if asyncio.get_running_loop() is not self._attempt.call.clock.loop:
+            raise RuntimeError("this stream was opened in another event loop")
         self._reading = True
         try:
             while not self._held:
@@ -367,10 +374,10 @@ class ChatStream(Generic[C, R]):
         # Dropped half-read. The collector may run in any thread; sockets belong to the loop's.
         loop = attempt.call.clock.loop
         try:
-            if asyncio._get_running_loop() is loop:
-                self._abort()
-            elif not loop.is_closed():
+            if loop.is_running() and loop is not asyncio._get_running_loop():
                 loop.call_soon_threadsafe(self._abort)
+            else:
+                self._abort()
         except (RuntimeError, RawLLMError):
             pass  # the loop is closing, and its connections with it
 
@@ -417,6 +424,15 @@ def _too_much(limit: int) -> APIError:
         f"the stream sent more than {limit} bytes and no output; Limits(max_event_bytes=…) sets "
         "this bound",
     )
+
+
+def _is_no_chunk(payload: bytes) -> bool:
+    """A JSON object that does not even try to be one."""
+    try:
+        value = loads(payload)
+    except ValueError:
+        return False
+    return isinstance(value, dict) and "choices" not in value
 
 
 def _is_json(payload: bytes) -> bool:

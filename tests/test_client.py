@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import pickle
+import re
 import ssl
 import time
 import traceback
@@ -15,7 +16,7 @@ from aioresponses.compat import normalize_url
 from yarl import URL
 
 import rawllm
-from rawllm import NOT_GIVEN, AsyncOpenAI, Client, Limits, Retry, Timeout
+from rawllm import NOT_GIVEN, AsyncOpenAI, Client, ConfigurationError, Limits, Retry, Timeout
 from rawllm.testing import FakeServer, Reply
 
 BASE = "http://llm.test/v1"
@@ -987,3 +988,56 @@ async def test_the_key_is_struck_out_of_an_error_in_a_stream(server):
         with pytest.raises(rawllm.APIError, match=r"error: no \*\*\*$") as caught:
             await stream.result()
     assert KEY not in repr(vars(caught.value))
+
+
+async def test_with_options_keeps_the_environment_that_was_read(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://a.test:1/v1")
+    llm = Client(api_key="sk-1")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://b.test:1/v1")
+    other = llm.with_options(timeout=3)
+    assert other.base_url == "http://a.test:1/v1"
+    assert other._endpoint is llm._endpoint
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    assert llm.with_options(limits=Limits(concurrency=1)).base_url == "http://a.test:1/v1"
+
+
+async def test_copies_share_the_look_up_of_the_only_model(server):
+    async with Client(server.url) as llm:
+        copies = [llm.with_options(timeout=9) for _ in range(20)]
+        await asyncio.gather(*(each.complete("hi") for each in copies))
+    assert sum(request.path == "/v1/models" for request in server.requests) == 1
+
+
+async def test_a_connector_with_a_limit_bounds_the_concurrency(server):
+    """aiohttp's connect timeout runs while a call waits for a place in the connector's pool."""
+    connector = aiohttp.TCPConnector(limit=2)
+    timeout = Timeout(connect=0.3)
+    async with Client(
+        server.url, model="m", connector=connector, timeout=timeout, max_retries=0
+    ) as llm:
+        server.default = Reply("hi", first_delay=0.1)
+        answers = await asyncio.gather(*(llm.complete("x") for _ in range(10)))
+    assert len(answers) == 10
+    assert server.max_in_flight == 2
+    await connector.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda llm: llm.complete("x", stream=True), "stream()"),
+        (lambda llm: llm.models.retrieve("../chat"), "leads out of /models"),
+    ],
+)
+async def test_calls_that_would_do_something_else_are_refused(make, said):
+    async with Client("http://a.test:1/v1", model="m") as llm:
+        with pytest.raises(ConfigurationError, match=re.escape(said)):
+            await make(llm)
+
+
+def test_hooks_that_nobody_would_await_are_refused():
+    async def hook(event):
+        pass
+
+    with pytest.raises(ConfigurationError, match="async def"):
+        Client("http://a.test:1/v1", hooks=hook)

@@ -215,8 +215,10 @@ def test_two_at_once_do_not_break_each_other(shop: Shop) -> None:
 
 
 def fetch_in_a_process(shop: Shop, mode: str, first: str = "") -> subprocess.Popen[str]:
+    # Ctrl-C is ignored where the tests run in the background of a shell: not so here.
     code = f"""
-        import hashlib, sys
+        import signal, sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.path[:0] = {sys.path!r}
         from pathlib import Path
         from rawllm import local

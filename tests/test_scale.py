@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import rawllm
-from rawllm import Client, Limits
+from rawllm import Client, Limits, Timeout
 from rawllm.hooks import EndpointPaused
 from rawllm.testing import FakeServer, Reply
 
@@ -123,6 +123,35 @@ async def test_a_429_pauses_all_who_wait_once(server):
     assert server.attempts == 35
     assert server.requests[5].arrived - server.requests[0].arrived >= 0.2
     assert sum(isinstance(event, EndpointPaused) for event in events) == 1
+
+
+async def test_64_workers_lose_no_call_to_a_server_that_is_away_for_a_while(server):
+    """On real sockets, and shorter than `python -m benchmarks.outage`."""
+    answered = 0
+    limits = Limits(concurrency=64)
+    async with Client(
+        server.url, model="m", limits=limits, timeout=Timeout(total=30), max_retries=2
+    ) as llm:
+
+        async def work():
+            nonlocal answered
+            while not over.is_set():
+                await llm.complete("x")  # an error would come out here
+                answered += 1
+
+        over = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(64):
+                group.create_task(work())
+            while answered < 200:
+                await asyncio.sleep(0)
+            server.refuse()
+            await asyncio.sleep(1.5)
+            before = answered
+            server.accept()
+            while answered < before + 500:
+                await asyncio.sleep(0.01)
+            over.set()
 
 
 async def test_a_cancelled_crowd_leaves_nothing_behind(server):

@@ -773,3 +773,21 @@ async def test_a_stream_outlives_a_server_that_closes_after_each(monkeypatch):
             for _ in range(20):
                 await read(client)
         assert server.attempts == 20
+
+
+@pytest.mark.parametrize(
+    ("parts", "usage"),
+    [
+        (["hi", STOP, b'data: {"usage": {"total_tokens": 7}}\n\n'], 7),
+        (["hi", STOP, b"data: {}\n\n"], None),
+        (["hi", STOP, b"data: [DONE] \n\n"], None),
+        ([b"event: ping\ndata: {}\n\n", "hi", b"event: ping\ndata: {}\n\n", STOP], None),
+    ],
+    ids=["usage alone", "an empty object", "a blank after [DONE]", "named pings"],
+)
+async def test_what_stands_beside_a_whole_answer_does_it_no_harm(server, llm, parts, usage):
+    """Synthetic."""
+    server.stream(parts, end="eof")
+    streamed = await read(llm)
+    assert streamed.completion.text == "hi"
+    assert (streamed.completion.usage and streamed.completion.usage.total_tokens) == usage

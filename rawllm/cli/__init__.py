@@ -52,6 +52,10 @@ def _parser() -> _Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command. Returns the exit code; raises nothing but bugs."""
+    # `>&-` leaves Python without the stream: what would go there goes nowhere.
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     try:
         args = _parser().parse_args(argv)
         code: int = args.run(args)

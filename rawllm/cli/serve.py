@@ -43,16 +43,16 @@ def run(args: argparse.Namespace) -> int:
     from ..local import LocalServer
 
     signal.signal(signal.SIGTERM, _interrupt)
-    with LocalServer(
-        port=args.port, slots=args.slots, threads=args.threads, progress=say
-    ) as server:
-        try:
+    try:
+        with LocalServer(
+            port=args.port, slots=args.slots, threads=args.threads, progress=say
+        ) as server:
             print(f"OPENAI_BASE_URL={server.base_url}")
             print(f"OPENAI_API_KEY={server.api_key}", flush=True)
             # Windows does not interrupt a wait for a process: look up now and then.
             step = None if os.name == "posix" else 0.5
             while (ending := server.wait(step)) is None:
                 pass
-        except KeyboardInterrupt:
-            return 0
+    except KeyboardInterrupt:  # also while it starts: who stops it gets what was asked for
+        return 0
     raise RawLLMError(f"the embedded model's server died ({ending})")

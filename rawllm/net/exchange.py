@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from yarl import URL
 
-from ..errors import APIError
+from ..errors import APIError, RawLLMError
 from ..hooks import (
     AttemptFailed,
     CallFailed,
@@ -52,7 +52,7 @@ from .retrying import Again, retried
 from .session import Sessions, Slot, proxy_for
 from .transport import PROXY_LOGIN, Response, Transport
 
-__all__ = ["Attempt", "Call", "Endpoint", "exchange"]
+__all__ = ["Attempt", "Call", "Endpoint", "Lookup", "exchange"]
 
 T = TypeVar("T")
 
@@ -73,6 +73,15 @@ def default_concurrency() -> int:
     if soft == resource.RLIM_INFINITY:
         return 256
     return max(1, min(256, soft - 64))
+
+
+class Lookup:
+    """Of one event loop: who asks the server for its only model, and what came of it last."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.failures = 0
+        self.error: RawLLMError | None = None
 
 
 class Endpoint:
@@ -101,8 +110,14 @@ class Endpoint:
         # Learned of the server:
         self.refuses_stream_options = False
         self.only_model: str | None = None
+        self.lookups: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Lookup] = (
+            weakref.WeakKeyDictionary()
+        )
         self.requests, self.tokens = _buckets(limits)
-        self._concurrency = limits.concurrency or default_concurrency()
+        wanted = limits.concurrency or default_concurrency()
+        # A user's own connector may have a queue of its own, in which aiohttp's connect timeout
+        # runs: what would wait there had better wait here.
+        self._concurrency = min(wanted, sessions.room or wanted)
         self._limiters: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Limiter] = (
             weakref.WeakKeyDictionary()
         )

@@ -132,7 +132,7 @@ class _OfLoop:
         await self._end.aclose()
 
     def abandon(self) -> None:
-        """Let go of them without a coroutine, where their loop runs no more."""
+        """Close them without a coroutine, which nobody may be there to run."""
         for session in (self.pooled, self.fresh):
             connector = session.connector
             session.detach()
@@ -171,9 +171,12 @@ def _dropped(by_loop: _ByLoop) -> None:
     """The client was collected, or the interpreter ends, and nobody closed it."""
     left = [(loop, sessions) for loop, sessions in by_loop.items() if not sessions.pooled.closed]
     for loop, sessions in left:
-        if not loop.is_running():
+        # The collector may run in any thread; sockets belong to the loop's.
+        if loop.is_running() and loop is not asyncio._get_running_loop():
+            with suppress(RuntimeError):  # it has just been closed
+                loop.call_soon_threadsafe(sessions.abandon)
+        else:
             sessions.abandon()
-        # A loop that runs closes them itself, as it does at its own end.
     if left:
         warnings.warn(
             "a rawllm.Client was dropped with its connections open: use it as "
@@ -207,6 +210,14 @@ class Sessions:
         weakref.finalize(self, _dropped, self._by_loop)
         _all.add(self)
         self.closed = False
+
+    @property
+    def room(self) -> int | None:
+        """How many connections there can be, None where the connectors are ours."""
+        if self._connector is None:
+            return None
+        bounds = (self._connector.limit, self._connector.limit_per_host)
+        return min((bound for bound in bounds if bound), default=None)
 
     def get(self, *, fresh: bool = False) -> aiohttp.ClientSession:
         """The running loop's session. fresh: the one whose connections serve one request each.

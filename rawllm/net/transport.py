@@ -147,6 +147,9 @@ class Response:
     def close(self) -> None:
         """Close the connection if the body is not at its end: that aborts the work upstream."""
         self._raw.close()
+        connection = self._raw.connection
+        if connection is not None:  # aiohttp's close() leaves it where its loop was closed before
+            connection.close()
 
 
 class Transport:

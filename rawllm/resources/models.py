@@ -28,5 +28,7 @@ class Models:
         hide(options)
         if not model:
             raise ConfigurationError("models.retrieve() needs the model's name")
+        if ".." in model.split("/"):
+            raise ConfigurationError("models.retrieve(): the name leads out of /models")
         # Quoted, but for its slashes: ids like "org/name" are paths to servers.
         return await self._client._request("GET", f"/models/{model}", None, Model, **options)

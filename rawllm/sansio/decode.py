@@ -126,9 +126,14 @@ class ChunkDecoder:
                 if not chunk._error:
                     chunk._payload = payload
                     return chunk
-        chunk = _tolerant(payload, self._cls, status, lambda value: self._join(value, ()))
+        chunk = _tolerant(payload, self._cls, status, self._mend)
         chunk._payload = payload
         return chunk
+
+    def _mend(self, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("usage") and "choices" not in value:
+            value = {**value, "choices": []}  # a last chunk that brings nothing but usage
+        return self._join(value, ())
 
     def _join(self, value: Any, path: tuple[Any, ...]) -> Any:
         if isinstance(value, str):

@@ -108,10 +108,11 @@ class Pace:
         """The endpoint refused the request. True if that began a new pause.
 
         What was sent before a pause and is refused after it tells nothing new: 64 calls in flight
-        bring 64 refusals, which are one event. Only a longer Retry-After still counts.
+        bring 64 refusals, which are one event. Only a longer Retry-After still counts: it prolongs
+        the pause, or begins another where the endpoint was open again.
         """
         asked = min(error.retry_after or 0.0, self.longest)
-        if permit.epoch != self._epoch:
+        if permit.epoch != self._epoch and not (self.open and asked):
             self.paused_until = max(self.paused_until, now + asked)
             return False
         if asked:

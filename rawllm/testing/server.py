@@ -266,7 +266,9 @@ class FakeServer:
             return
         # Bound and listening before this returns, although asyncio accepts a turn later: a
         # connection made at once waits in the backlog and is not refused.
-        listening = socket.socket()
+        # IPPROTO_TCP said, since asyncio sets TCP_NODELAY only where it sees it: without, each
+        # small piece of an answer would wait up to 40 ms for the client's delayed ACK.
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(("127.0.0.1", self.port))

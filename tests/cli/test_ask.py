@@ -146,7 +146,11 @@ def test_a_terminal_that_lacks_a_character_shows_the_rest(
 
 
 def command(server: FakeServer) -> list[str]:
-    code = f"import sys; sys.path[:0] = {sys.path!r}; from rawllm.cli import main; sys.exit(main())"
+    # Ctrl-C is ignored where the tests run in the background of a shell: not so here.
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        f"sys.path[:0] = {sys.path!r}; from rawllm.cli import main; sys.exit(main())"
+    )
     return [sys.executable, "-c", code, "ask", "hi", "--base-url", server.url, "--model", "m"]
 
 

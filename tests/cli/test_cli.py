@@ -99,3 +99,14 @@ def test_an_error_becomes_one_line_and_an_exit_code(
     monkeypatch.setattr(ask, "run", fail)
     assert main(["ask", "hi"]) == code
     assert capsys.readouterr().err == err
+
+
+def test_closed_standard_streams_are_no_traceback(fake_server) -> None:
+    """`rawllm ask hi >&- 2>&-`: Python then has None for them."""
+    code = (
+        f"import sys; sys.path[:0] = {sys.path!r}; sys.stdout = sys.stderr = None\n"
+        "from rawllm.cli import main\n"
+        f"sys.exit(main(['ask', 'hi', '--base-url', {fake_server.url!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -24,7 +24,11 @@ pytestmark = [
 
 
 def launch(*argv: str, file: Path | None = None) -> subprocess.Popen[str]:
-    code = f"import sys; sys.path[:0] = {sys.path!r}; from rawllm.cli import main; sys.exit(main())"
+    # Ctrl-C is ignored where the tests run in the background of a shell: not so here.
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        f"sys.path[:0] = {sys.path!r}; from rawllm.cli import main; sys.exit(main())"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", code, "serve", *argv],
         stdout=subprocess.PIPE,
@@ -148,3 +152,19 @@ def test_a_file_that_is_no_model_is_one_line(
     assert says in err
     assert str(file) in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_can_be_stopped_while_it_starts(number: int) -> None:
+    marks = "signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code = (
+        f"import os, signal, sys; {marks}sys.path[:0] = {sys.path!r}\n"
+        "from rawllm import local\n"
+        "def starting(**_): os.kill(os.getpid(), int(sys.argv.pop())); signal.pause()\n"
+        "local.LocalServer = starting\n"
+        "from rawllm.cli import main; sys.exit(main(['serve', '--port', '0']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(int(number))], capture_output=True, timeout=30
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

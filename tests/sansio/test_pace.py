@@ -151,6 +151,16 @@ def test_a_late_refusal_does_not_close_what_has_opened_again() -> None:
     assert pace.wait(0.6) == 0.0
 
 
+def test_a_late_refusal_that_names_a_time_pauses_what_has_opened_again() -> None:
+    pace = Pace()
+    early, late = pace.grant(0.0), pace.grant(0.0)
+    refuse(pace, 0.0, asked=0.1, permit=early)
+    pace.accepted(pace.grant(0.5), enough=1)
+    assert pace.open
+    assert refuse(pace, 0.6, asked=3.0, permit=late, dice=0.0)
+    assert pace.wait(0.6) == 3.0
+
+
 def test_a_success_from_before_the_pause_opens_nothing() -> None:
     pace = Pace()
     early, refused = pace.grant(0.0), pace.grant(0.0)

@@ -1,0 +1,1 @@
+"""What clients make of the quirks of real servers, side by side."""
