@@ -419,7 +419,7 @@ async def cancelled(coroutine, until):
     seen = []
     task = asyncio.create_task(work())
     async with asyncio.timeout(5.0):
-        while not until():  # noqa: ASYNC110 (what it looks at has no event)
+        while not until():
             await asyncio.sleep(0.001)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
