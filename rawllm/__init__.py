@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .errors import UnprocessableEntityError as UnprocessableEntityError
     from .hooks import Event as Event
     from .hooks import Hook as Hook
+    from .mapping import Item as Item
     from .net.retrying import retry as retry
     from .options import NOT_GIVEN as NOT_GIVEN
     from .options import Limits as Limits
@@ -88,6 +89,7 @@ _HOME = {
         "UnprocessableEntityError",
     ),
     "hooks": ("Event", "Hook"),
+    "mapping": ("Item",),
     "net.retrying": ("retry",),
     "options": ("NOT_GIVEN", "Limits", "NotGiven", "Retry", "Secret", "Timeout"),
     "sansio.types": (

@@ -12,15 +12,23 @@ from __future__ import annotations
 import asyncio
 import inspect
 import ssl as ssl_module
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+)
 from copy import copy as copied
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from ._version import __version__
 from .errors import APIResponseValidationError, ConfigurationError, NotFoundError, RawLLMError
 from .hooks import Hook, setup_logging
+from .mapping import Item, map_calls
 from .net import address
 from .net.clocks import Clock, Clocks, resolve
 from .net.exchange import Attempt, Call, Endpoint, Lookup, exchange
@@ -267,6 +275,49 @@ class Client:
                 strict=strict,
                 **params,
             )
+        )
+
+    def map(
+        self,
+        inputs: Iterable[Any] | AsyncIterable[Any],
+        *,
+        concurrency: int | None = None,
+        ordered: bool = False,
+        on_error: Literal["return", "raise"] = "return",
+        **params: Any,
+    ) -> AsyncGenerator[Item, None]:
+        """Many calls: `async for item in client.map(prompts):`, results as they come.
+
+        inputs: any iterable or async iterable of prompts (str), lists of messages, dicts of
+            arguments (`{"messages": […], "max_tokens": 5}` or `{"prompt": "…"}`), or
+            `(key, input)` pairs. It is pulled from as results are taken: at most twice the
+            concurrency is under way or waits to be read, however long it is.
+        concurrency: int; the smaller of it and the client's own wins.
+        ordered: results in the order of the inputs, and not as they come.
+        on_error: "return" puts a RawLLMError into its item, "raise" ends everything.
+        params: arguments of every call, which a dict of its own overrides.
+
+        Gives `Item`s: index, key, completion or error, ok, attempts, timing. Leaving the loop
+        cancels what is under way. An exception of `inputs` comes out after the results of what came
+        before it.
+        """
+        hide(params)
+        most = self._endpoint.concurrency
+
+        async def call(value: Any) -> ChatCompletion:
+            given = dict(params)
+            if isinstance(value, Mapping):
+                given |= value
+                value = given.pop("prompt", None) or given.pop("messages", None)
+            return await self.complete(value, **given)
+
+        return map_calls(
+            inputs,
+            call,
+            concurrency=most if concurrency is None else concurrency,
+            most=most,
+            ordered=ordered,
+            on_error=on_error,
         )
 
     async def embed(

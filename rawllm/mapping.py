@@ -74,7 +74,7 @@ class _Source:
                 "map takes an iterable of prompts, message lists or request dicts, "
                 f"not a {type(inputs).__name__}"
             )
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
 
     async def next(self) -> tuple[int, Any] | None:
         """(index, input), or None at the end. An exception of the iterator ends it, and is kept
@@ -109,29 +109,40 @@ class _Source:
                     await done
 
 
-async def map_calls(
+def map_calls(
     inputs: Inputs,
     call: Callable[[Any], Awaitable[ChatCompletion]],
     *,
     concurrency: int,
+    most: int,
     ordered: bool = False,
     on_error: Literal["return", "raise"] = "return",
 ) -> AsyncGenerator[Item, None]:
-    """An `Item` for each input: in the order of the inputs, or as they come.
+    """An `Item` for each input: as they come, or in the order of the inputs.
 
+    concurrency, most: what is wanted and what there is; the smaller wins.
     on_error: "raise" ends everything at the first RawLLMError; "return" puts it into its item.
     Any other exception of `call` is a bug and always comes out. Leaving the loop cancels what is
-    under way.
+    under way. Raises ConfigurationError for arguments that cannot work.
     """
     if on_error not in ("return", "raise"):
-        raise ConfigurationError('on_error is "return" or "raise"')
+        raise ConfigurationError('on_error= is "return" or "raise"')
     if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
-        raise ConfigurationError("concurrency takes a whole number, 1 or more")
-    source = _Source(inputs)
+        raise ConfigurationError("concurrency= takes a whole number, 1 or more")
+    return _run(_Source(inputs), call, min(concurrency, most), ordered, on_error == "raise")
+
+
+async def _run(
+    source: _Source,
+    call: Callable[[Any], Awaitable[ChatCompletion]],
+    concurrency: int,
+    ordered: bool,
+    raising: bool,
+) -> AsyncGenerator[Item, None]:
     # Taken before an input is pulled and given back when its result is handed out: bounds what is
     # under way and what waits for a slow reader, or for its place in the order, alike.
     room = asyncio.Semaphore(2 * concurrency)
-    results: asyncio.Queue[Item | BaseException | None] = asyncio.Queue()
+    results: asyncio.Queue[Item | Exception | None] = asyncio.Queue()
     running = concurrency
 
     async def work() -> None:
@@ -156,15 +167,11 @@ async def map_calls(
     following = 0
     try:
         while (result := await results.get()) is not None:
-            if isinstance(result, BaseException):
+            if isinstance(result, Exception):
                 raise result
-            if on_error == "raise" and result.error is not None:
+            if raising and result.error is not None:
                 raise result.error
-            if not ordered:
-                room.release()
-                yield result
-                continue
-            waiting[result.index] = result
+            waiting[result.index if ordered else following] = result
             while (item := waiting.pop(following, None)) is not None:
                 following += 1
                 room.release()

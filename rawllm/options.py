@@ -67,6 +67,8 @@ def hidden(given: Any) -> Any:
         return Secret(given)
     if isinstance(given, Mapping):
         return {name: hidden(value) for name, value in given.items()}
+    if isinstance(given, (list, tuple)):  # of a query
+        return [hidden(item) for item in given]
     return given
 
 
@@ -245,13 +247,13 @@ class Environment:
             return Secret((os.environ if environ is None else environ).get(name, ""))
 
         # Set but empty is how shells and compose files say "not set".
-        def get(name: str) -> str | None:
-            return raw(name).strip() or None
+        def get(name: str) -> Secret | None:
+            return Secret(raw(name).strip()) or None
 
         key = get("OPENAI_API_KEY")
         return cls(
-            api_key=None if key is None else Secret(key),
-            base_url=hidden(get("OPENAI_BASE_URL")),
+            api_key=key,
+            base_url=get("OPENAI_BASE_URL"),
             organization=get("OPENAI_ORG_ID"),
             project=get("OPENAI_PROJECT_ID"),
             custom_headers=_parse_headers(raw("OPENAI_CUSTOM_HEADERS")),

@@ -146,6 +146,8 @@ class ChatStream(Generic[C, R]):
             if event.event == "error":
                 return self._reported(payload)
             if payload[:1] == b"[" and payload.strip() == b"[DONE]":
+                if self._parser.error is not None:  # before it, in the same piece
+                    return self._reported(self._parser.error)
                 return self._move(Signal.DONE)
             if not payload:
                 continue

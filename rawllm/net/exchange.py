@@ -117,7 +117,7 @@ class Endpoint:
         wanted = limits.concurrency or default_concurrency()
         # A user's own connector may have a queue of its own, in which aiohttp's connect timeout
         # runs: what would wait there had better wait here.
-        self._concurrency = min(wanted, sessions.room or wanted)
+        self.concurrency = min(wanted, sessions.room or wanted)
         self._limiters: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Limiter] = (
             weakref.WeakKeyDictionary()
         )
@@ -131,7 +131,7 @@ class Endpoint:
             for old in [known for known in self._limiters if known.is_closed()]:
                 del self._limiters[old]
             limiter = self._limiters[loop] = Limiter(
-                concurrency=self._concurrency,
+                concurrency=self.concurrency,
                 requests=self.requests,
                 tokens=self.tokens,
                 pace=self.pace,

@@ -15,21 +15,23 @@ CHAT: Final = "/v1/chat/completions"
 COMPLETIONS: Final = "/v1/completions"
 EMBEDDINGS: Final = "/v1/embeddings"
 
-_MASKED: Final = {"authorization", "proxy-authorization", "api-key", "x-api-key", "cookie"}
+#: A header with one of these words in its name is masked: `x-api-key`, `x-auth-token`, …
+_MASKED: Final = {"auth", "authorization", "cookie", "key", "apikey", "password", "secret", "token"}
 
 
 class Headers(dict[str, str]):
     """Header names in lower case → values; its repr masks keys and cookies."""
 
     def __repr__(self) -> str:
-        return repr({name: "***" if name in _MASKED else self[name] for name in self})
+        return repr({name: "***" if _MASKED & set(name.split("-")) else self[name] for name in self})
 
 
 @dataclass(slots=True)
 class Request:
     """One request as it arrived.
 
-    method, path: as on the wire, without the query, which stands in `query`.
+    method, path: as on the wire, without the query, which stands in `query` (and not in the repr:
+        it may hold a key).
     headers: names in lower case; a repeated header's values are joined with ", ".
     body: bytes, decoded from chunks where it was sent so; `json` decodes it.
     connection, index: its connection's and its own number, both counted from 0.
@@ -38,7 +40,7 @@ class Request:
 
     method: str
     path: str
-    query: str
+    query: str = field(repr=False)
     headers: Headers
     body: bytes
     connection: int
