@@ -25,13 +25,26 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from ._version import __version__
+from .arguments import (
+    base_headers,
+    bearer,
+    checked_body,
+    checked_hooks,
+    checked_key,
+    openai_headers,
+    policy,
+    put_headers,
+    spelling,
+    ssl_context,
+)
 from .errors import APIResponseValidationError, ConfigurationError, NotFoundError, RawLLMError
 from .hooks import Hook, setup_logging
 from .mapping import Item, map_calls
 from .net import address
+from .net.call import Attempt, Call
 from .net.clocks import Clock, Clocks, resolve
-from .net.exchange import Attempt, Call, Endpoint, Lookup, exchange
+from .net.endpoint import Endpoint, Lookup
+from .net.exchange import exchange
 from .net.session import Sessions
 from .options import (
     NOT_GIVEN,
@@ -42,7 +55,6 @@ from .options import (
     Secret,
     Timeout,
     TimeoutLike,
-    check_header,
     hidden,
     hide,
 )
@@ -156,7 +168,7 @@ class Client:
     def _set(self, given: dict[str, Any]) -> None:
         """All of the client but its endpoint, from the constructor's arguments."""
         environment = self._environment
-        given = {**given, "hooks": _checked_hooks(given["hooks"])}
+        given = {**given, "hooks": checked_hooks(given["hooks"])}
         self._given = given
         self.hooks: tuple[Hook, ...] = given["hooks"]
         self.model: str | None = given["model"] or None
@@ -165,14 +177,14 @@ class Client:
             Timeout() if isinstance(timeout, NotGiven) else timeout
         )
         resolve(self.timeout, stream=False)  # refuses what is no time
-        self.retry = _policy(given["max_retries"], given["retry"])
+        self.retry = policy(given["max_retries"], given["retry"])
         key = given["api_key"]
-        self._key = _checked_key(key if key is not None else environment.api_key)
+        self._key = checked_key(key if key is not None else environment.api_key)
         self._address, self._unix_path = self._find_address()
-        self._headers = _base_headers(
+        self._headers = base_headers(
             self._key,
             environment.custom_headers,
-            _openai_headers(
+            openai_headers(
                 given["organization"] or environment.organization,
                 given["project"] or environment.project,
             ),
@@ -213,7 +225,7 @@ class Client:
             self._address,
             sessions=Sessions(
                 unix_path=self._unix_path,
-                ssl=_ssl_context(given["ssl"], self._environment),
+                ssl=ssl_context(given["ssl"], self._environment),
                 connector=connector,
             ),
             limits=limits if limits is not None else Limits(),
@@ -484,7 +496,7 @@ class Client:
         tokens = 0.0
         model = None
         if params is not None:
-            params = without_not_given({**params, **_checked_body(extra_body)})
+            params = without_not_given({**params, **checked_body(extra_body)})
             if not params.get("model"):
                 params["model"] = self.model
                 if self.model is None:
@@ -502,9 +514,9 @@ class Client:
         headers = self._headers["stream" if stream else "whole"]
         if extra_headers or (key is not None and callable(self._key)):
             headers = dict(headers)
-            if key is not None and not _spelling(headers, "Authorization"):
-                headers["Authorization"] = _bearer(key)
-            _put("extra_headers", extra_headers or {}, headers)
+            if key is not None and not spelling(headers, "Authorization"):
+                headers["Authorization"] = bearer(key)
+            put_headers("extra_headers", extra_headers or {}, headers)
         return Call(
             method=method,
             url=address.with_query("extra_query", self._url(path), extra_query),
@@ -531,7 +543,7 @@ class Client:
         key = hidden(given())
         if inspect.isawaitable(key):
             key = hidden(await key)
-        checked = _checked_key(key)
+        checked = checked_key(key)
         if callable(checked):
             raise ConfigurationError("the api_key callable must return a str, not a callable")
         return checked
@@ -595,116 +607,4 @@ async def _in_time(asking: Awaitable[T], clocks: Clocks, asked: float) -> T:
 def _finish_reason(whole: Any) -> str | None:
     if isinstance(whole, (ChatCompletion, Completion)) and whole.choices:
         return whole.choices[0].finish_reason
-    return None
-
-
-def _policy(max_retries: int | None, retry: Retry | None) -> Retry:
-    if retry is not None:
-        if max_retries is not None:
-            raise ConfigurationError("max_retries= and retry= say the same: pass one of them")
-        if not isinstance(retry, Retry):
-            raise ConfigurationError("retry= takes a rawllm.Retry; a number is max_retries=")
-        return retry
-    if max_retries is None:
-        return Retry()
-    if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
-        raise ConfigurationError(
-            "max_retries= takes a whole number, 0 or more; for more tries than anybody counts "
-            "pass retry=Retry(attempts=…)"
-        )
-    return Retry(attempts=max_retries + 1)
-
-
-def _checked_key(key: Any) -> Secret | Callable[[], Any] | None:
-    if key is None or (callable(key) and not isinstance(key, str)):
-        return key
-    if not isinstance(key, str):
-        raise ConfigurationError(f"api_key is a str or a callable, not {type(key).__name__}")
-    if not key:
-        return None
-    check_header("api_key", "Authorization", key)
-    return Secret(key)
-
-
-def _checked_hooks(hooks: Any) -> tuple[Hook, ...]:
-    found = (hooks,) if callable(hooks) else tuple(hooks)
-    if not all(callable(hook) for hook in found):
-        raise ConfigurationError("hooks= takes callables that take one event")
-    if any(inspect.iscoroutinefunction(hook) for hook in found):
-        raise ConfigurationError("hooks= takes plain functions: nobody would await an `async def`")
-    return found
-
-
-def _checked_body(extra_body: Any) -> Mapping[str, Any]:
-    if extra_body is None or isinstance(extra_body, Mapping):
-        return extra_body or {}
-    raise ConfigurationError(f"extra_body= takes a dict, not {type(extra_body).__name__}")
-
-
-def _openai_headers(organization: str | None, project: str | None) -> dict[str, str]:
-    headers = {}
-    if organization:
-        check_header("organization", "OpenAI-Organization", organization)
-        headers["OpenAI-Organization"] = organization
-    if project:
-        check_header("project", "OpenAI-Project", project)
-        headers["OpenAI-Project"] = project
-    return headers
-
-
-def _base_headers(
-    key: Secret | Callable[[], Any] | None, *extra: Mapping[str, str]
-) -> dict[str, dict[str, str]]:
-    """The headers of whole and of streamed requests, made once. The user's own come last, an
-    Authorization among them wins over the key, as in openai-python."""
-    common: dict[str, str] = {
-        "Content-Type": "application/json",
-        "User-Agent": f"rawllm/{__version__}",
-    }
-    if isinstance(key, Secret):
-        common["Authorization"] = _bearer(key)
-    whole = {**common, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
-    # identity: a proxy that compresses a stream also buffers it.
-    stream = {**common, "Accept": "text/event-stream", "Accept-Encoding": "identity"}
-    for given in extra:
-        _put("default_headers", given, whole, stream)
-    return {"whole": whole, "stream": stream}
-
-
-def _bearer(key: str) -> Secret:
-    return Secret(f"Bearer {key}")
-
-
-def _spelling(headers: Mapping[str, str], name: str) -> str | None:
-    """How a header's name is written there, whatever its case; None: it is not there."""
-    return next((known for known in headers if known.lower() == name.lower()), None)
-
-
-def _put(where: str, given: Mapping[str, str], *targets: dict[str, str]) -> None:
-    """Set headers, each in the place of any other spelling of its name: both would be sent."""
-    if not isinstance(given, Mapping):
-        raise ConfigurationError(f"{where}= takes a dict of names and values")
-    for name, value in given.items():
-        check_header(where, name, value)
-        for headers in targets:
-            known = _spelling(headers, name)
-            if known is not None:
-                del headers[known]
-            headers[name] = Secret(value)
-
-
-def _ssl_context(given: Any, environment: Environment) -> Any:
-    if given is not None and not isinstance(given, (bool, ssl_module.SSLContext)):
-        raise ConfigurationError("ssl= takes an ssl.SSLContext, or False for no verification")
-    if given is not None and given is not True:
-        return given
-    if environment.ssl_cert_file or environment.ssl_cert_dir:
-        try:
-            return ssl_module.create_default_context(
-                cafile=environment.ssl_cert_file, capath=environment.ssl_cert_dir
-            )
-        except (OSError, ssl_module.SSLError) as error:
-            raise ConfigurationError(
-                f"SSL_CERT_FILE or SSL_CERT_DIR names no certificates: {error.strerror or error}"
-            ) from None
     return None

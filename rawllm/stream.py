@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from .errors import APIError, ErrorResponse, RawLLMError
-from .net.exchange import Attempt, failed
+from .net.call import Attempt, failed
 from .sansio import failures
 from .sansio.decode import ChunkDecoder, error_body, loads
 from .sansio.deltas import Accumulator

@@ -26,7 +26,13 @@ LAYERS = (
     ("rawllm.stream", "rawllm.mapping"),
     ("rawllm.net",),
     ("rawllm.sansio",),
-    ("rawllm.errors", "rawllm.options", "rawllm.hooks", "rawllm._version"),
+    (
+        "rawllm.arguments",
+        "rawllm.errors",
+        "rawllm.options",
+        "rawllm.hooks",
+        "rawllm._version",
+    ),
 )
 
 #: These stand beside the layers: the lazy names of all of them, and a server that knows none.

@@ -23,7 +23,9 @@ class Headers(dict[str, str]):
     """Header names in lower case → values; its repr masks keys and cookies."""
 
     def __repr__(self) -> str:
-        return repr({name: "***" if _MASKED & set(name.split("-")) else self[name] for name in self})
+        return repr(
+            {name: "***" if _MASKED & set(name.split("-")) else self[name] for name in self}
+        )
 
 
 @dataclass(slots=True)

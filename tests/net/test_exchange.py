@@ -41,8 +41,10 @@ from rawllm.hooks import (
     Retrying,
 )
 from rawllm.net import exchange as exchange_module
+from rawllm.net.call import Call
 from rawllm.net.clocks import resolve
-from rawllm.net.exchange import Call, Endpoint, default_concurrency, exchange
+from rawllm.net.endpoint import Endpoint, default_concurrency
+from rawllm.net.exchange import exchange
 from rawllm.net.session import Sessions
 from rawllm.sansio.failures import fault
 from rawllm.sansio.types import Usage
