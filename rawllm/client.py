@@ -21,7 +21,7 @@ from collections.abc import (
     Mapping,
 )
 from copy import copy as copied
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
@@ -190,8 +190,10 @@ class Client:
             ),
             given["default_headers"] or {},
         )
-        self._base = address.with_query("default_query", self._address, given["default_query"])
-        self._urls: dict[str, URL] = {}
+        base = address.with_query("default_query", self._address, given["default_query"])
+        # Path → URL; as a function, since a URL shows its query, and keys stand there too.
+        self._url: Callable[[str], URL] = lru_cache(maxsize=64)(partial(address.join, base))
+        del base
 
     def _find_address(self) -> tuple[URL, str | None]:
         """(base URL, path of the unix socket or None)."""
@@ -532,12 +534,6 @@ class Client:
             secret=key,
             expected=expected,
         )
-
-    def _url(self, path: str) -> URL:
-        url = self._urls.get(path)
-        if url is None:
-            url = self._urls[path] = address.join(self._base, path)
-        return url
 
     async def _current_key(self, given: Callable[[], Any]) -> Secret | None:
         key = hidden(given())

@@ -237,6 +237,7 @@ ERRORS = [
     (b"event: error\ndata: boom\n\n", rawllm.APIError),
     (b'error: {"message": "boom", "code": 500}\n\n', rawllm.InternalServerError),
     (b"error: boom\n\n", rawllm.APIError),
+    (b"error: boom\n\ndata: [DONE]\n\n", rawllm.APIError),
     (b"data: <html>boom\n\n", rawllm.APIResponseValidationError),
     (b'data: {"choices": "boom"}\n\n', rawllm.APIResponseValidationError),
     (b'data: "boom"\n\n', rawllm.APIResponseValidationError),

@@ -700,11 +700,20 @@ async def test_a_request_is_recorded_as_it_arrived():
 
 
 async def test_no_repr_shows_a_key(server, session):
-    headers = {"Authorization": "Bearer sk-secret", "api-key": "sk-secret"}
-    await call(session, server, chat(), headers=headers)
+    names = ("api-key", "X-Api-Key", "x-goog-api-key", "X-Auth-Token", "Proxy-Authorization")
+    headers = {"Authorization": "Bearer sk-secret", **dict.fromkeys(names, "sk-secret")}
+    await call(session, server, chat(), headers=headers, params={"key": "sk-secret"})
     (request,) = server.requests
     assert request.headers["authorization"] == "Bearer sk-secret"
     assert "sk-secret" not in f"{request!r} {request.headers!r} {server!r}"
+
+
+async def test_small_pieces_of_an_answer_do_not_wait_for_the_clients_ack(server, session):
+    server.stream(["a"], end="hang")
+    async with session.post(f"{server.url}/chat/completions", json=chat()):
+        (connection,) = server._open
+        plain = connection._transport.get_extra_info("socket")
+        assert plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_a_server_that_does_not_record_still_counts(session):

@@ -120,6 +120,8 @@ async def _attempt(endpoint: Endpoint, call: Call, consume: Callable[[Attempt], 
         else:  # the server may have counted it
             limiter.abandoned(permit)
             attempt.end()
+        if isinstance(exception, asyncio.CancelledError):
+            exception.with_traceback(None)  # the frames that sent hold the URL, and so its query
         raise
     if error is None:
         tell_attempt(call, attempt.response.status)

@@ -654,3 +654,53 @@ def test_no_chunk_loses_a_character(chunks: list[dict[str, Any]]) -> None:
         assert not answer.text
         assert accumulator.usage is None
         assert accumulator.finished == 0
+
+
+#: The fields that deltas read, with any JSON in their places.
+READ = st.sampled_from(
+    [
+        *("delta", "index", "finish_reason", "logprobs", "tool_calls", "function", "usage"),
+        *("id", "name", "arguments", "content", "role", "reasoning", "refusal"),
+        *("text", "tokens", "top_logprobs", "function_call", "audio"),
+    ]
+)
+WRONG = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-2, 3),
+        st.floats(),
+        st.sampled_from(["", "a", "stop", "{", "\ud83d", "\ude00", "9" * 400]),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(READ, inner, max_size=4)),
+    max_leaves=10,
+)
+NEARLY = st.fixed_dictionaries(
+    {"delta": st.dictionaries(READ, WRONG, max_size=4)}, optional={"text": WRONG, "index": WRONG}
+)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"choices": st.one_of(WRONG, st.lists(NEARLY, max_size=3))}, optional={"usage": WRONG}
+        ),
+        max_size=4,
+    )
+)
+def test_no_json_that_decodes_fails_to_add_up(chunks: list[dict[str, Any]]) -> None:
+    pairs: list[tuple[Any, Any]] = [
+        (ChatCompletionChunk, ChatAccumulator()),
+        (Completion, TextAccumulator()),
+    ]
+    for kind, accumulator in pairs:
+        decoder = ChunkDecoder(kind)
+        for chunk in chunks:
+            try:
+                decoded = decoder.decode(json.dumps(chunk).encode())
+            except APIError:
+                continue
+            accumulator.add(decoded)
+            assert accumulator.completion().model_dump_json().encode()
+        assert 0 <= accumulator.finished <= accumulator.seen
