@@ -191,6 +191,7 @@ class Client:
             given["default_headers"] or {},
         )
         base = address.with_query("default_query", self._address, given["default_query"])
+        self._address = self._address.with_query(None)  # keys stand there, and this one shows
         # Path → URL; as a function, since a URL shows its query, and keys stand there too.
         self._url: Callable[[str], URL] = lru_cache(maxsize=64)(partial(address.join, base))
         del base

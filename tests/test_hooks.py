@@ -258,3 +258,12 @@ def test_openai_log_sets_the_level_and_one_handler(monkeypatch, level, expected)
         hooks.setup_logging(level)
     assert hooks.logger.level == (expected or logging.NOTSET)
     assert len(hooks.logger.handlers) == (expected is not None)
+
+
+async def test_a_key_that_a_server_echoes_does_not_reach_a_hook(server):
+    events = []
+    server.reply("hi", headers={"x-request-id": "for sk-echoed-key"}, finish_reason="sk-echoed-key")
+    async with Client(server.url, api_key="sk-echoed-key", model="m", hooks=events.append) as llm:
+        await llm.complete("x")
+    assert "sk-echoed-key" not in repr(events)
+    assert events[-1].request_id == "for ***"

@@ -300,6 +300,8 @@ def test_closing_ends_what_is_in_flight_with_an_error_that_says_so(server):
         reading = asyncio.create_task(stream.result())
         queued = [asyncio.create_task(llm.complete("x")) for _ in range(3)]
         await server.wait_for(lambda: server.in_flight == 3)
+        for _ in range(3):
+            await asyncio.sleep(0)  # until the reader waits
         await llm.close()
         async with asyncio.timeout(5):
             for call in (whole, opening, reading, *queued):
@@ -314,6 +316,32 @@ def test_closing_ends_what_is_in_flight_with_an_error_that_says_so(server):
     asyncio.run(main())
     # Nothing was tried again on the way out.
     assert server.attempts == 3
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{\r\n",
+        b"HTTP/1.1 400 Bad\r\ncontent-length: 100\r\n\r\n{",
+    ],
+    ids=["length", "chunked", "half an error"],
+)
+def test_closing_ends_a_call_within_its_body(server, head):
+    server.raw([head], end="hang")
+
+    async def main():
+        llm = Client(server.url, model="m", max_retries=0)
+        call = asyncio.create_task(llm.complete("x"))
+        await server.wait_for(lambda: server.in_flight == 1)
+        await asyncio.sleep(0.05)
+        await llm.close()
+        async with asyncio.timeout(5):
+            with pytest.raises(rawllm.APIError):
+                await call
+        assert llm._endpoint.limiter().in_flight == 0
+
+    asyncio.run(main())
 
 
 # ── fork ──────────────────────────────────────────────────────────────────────────────────────

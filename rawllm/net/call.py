@@ -24,7 +24,7 @@ from ..hooks import (
 )
 from ..options import Retry
 from ..sansio.pace import Permit
-from ..sansio.redact import credentials, strike_out
+from ..sansio.redact import cleaned, credentials, strike_out
 from ..sansio.types import Timing, Usage
 from .clocks import Clock, Clocks
 from .endpoint import Endpoint
@@ -183,8 +183,9 @@ class Attempt:
                 total=timing.total,
                 prompt_tokens=None if usage is None else usage.prompt_tokens,
                 completion_tokens=None if usage is None else usage.completion_tokens,
-                finish_reason=finish_reason,
-                request_id=self.request_id(),
+                # Both are the server's words, and some servers echo what they got.
+                finish_reason=cleaned(finish_reason, call.credentials()),
+                request_id=cleaned(self.request_id(), call.credentials()),
             )
         if logger.isEnabledFor(logging.INFO):
             logger.info(

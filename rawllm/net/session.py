@@ -62,7 +62,20 @@ class _Handler(ResponseHandler):
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         super().set_exception(exc, *cause)
+        self._tell_reader(self._payload, exc)
+
+    def close(self) -> None:
+        body = self._payload  # forgotten by the next line, and its reader would wait for ever
+        super().close()
+        self._tell_reader(body, aiohttp.ClientConnectionError("Connection closed"))
+
+    def abort(self) -> None:
         body = self._payload
+        super().abort()
+        self._tell_reader(body, aiohttp.ClientConnectionError("Connection closed"))
+
+    @staticmethod
+    def _tell_reader(body: aiohttp.StreamReader | None, exc: BaseException) -> None:
         if body is not None and not body.is_eof() and body.exception() is None:
             body.set_exception(exc)
 

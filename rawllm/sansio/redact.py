@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import APIError
 
-__all__ = ["credentials", "strike_out"]
+__all__ = ["cleaned", "credentials", "strike_out"]
 
 #: Parts of a name under which credentials are sent: `api-key`, `X-Auth-Token`, `?key=`.
 _CREDENTIALS = {"auth", "authorization", "cookie", "key", "apikey", "password", "secret", "token"}
@@ -38,23 +38,24 @@ def _without(text: str, secret: str) -> str:
     return text
 
 
+def cleaned(value: Any, secrets: list[str]) -> Any:
+    """The value (JSON's types) with every secret in it struck out."""
+    if isinstance(value, str):
+        for secret in secrets:
+            value = _without(value, secret)
+        return value
+    if isinstance(value, dict):
+        return {cleaned(name, secrets): cleaned(item, secrets) for name, item in value.items()}
+    if isinstance(value, list):
+        return [cleaned(item, secrets) for item in value]
+    return value
+
+
 def strike_out(error: APIError, secrets: list[str]) -> None:
     """Servers quote the key they refuse; it must not reach a log by way of our error."""
     if not secrets:
         return
-
-    def clean(value: Any) -> Any:
-        if isinstance(value, str):
-            for secret in secrets:
-                value = _without(value, secret)
-            return value
-        if isinstance(value, dict):
-            return {clean(name): clean(item) for name, item in value.items()}
-        if isinstance(value, list):
-            return [clean(item) for item in value]
-        return value
-
-    error.message = clean(error.message)
+    error.message = cleaned(error.message, secrets)
     error.args = (error.message,)
     for name in ("body", "headers", "code", "param", "type", "request_id"):
-        setattr(error, name, clean(getattr(error, name)))
+        setattr(error, name, cleaned(getattr(error, name), secrets))
