@@ -34,6 +34,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"(aiohttp|collections|os|pathlib|ssl|ssl_module|typing)\..*"),
     ("py:.*", r"(rawllm\..*\.)?(P|R|ApiKey|Hook|TimeoutLike|End|StreamEnd|Headers)"),
     ("py:.*", r"(Callable|Mapping|Sequence)\[.*"),
+    ("py:.*", r"(BaseTool|Runnable|LanguageModelInput|AIMessage|dict\[str).*"),
 ]
 
 #: `name: what it is`, or `one, two: …`.
@@ -80,6 +81,10 @@ def _mend(app, what, name, obj, options, lines):
     if what in ("property", "attribute"):
         result[:0] = ["..", ""]  # or napoleon takes "A thing: more" for a type and a text
     lines[:] = result
+
+
+#: Pages of integrations are built without what they integrate.
+autodoc_mock_imports = ["langchain_core", "pydantic"]
 
 
 def setup(app):

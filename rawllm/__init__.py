@@ -13,6 +13,9 @@ from ._version import __version__
 if TYPE_CHECKING:
     from .client import AsyncOpenAI as AsyncOpenAI
     from .client import Client as Client
+    from .content import audio as audio
+    from .content import file as file
+    from .content import image as image
     from .errors import APIConnectionError as APIConnectionError
     from .errors import APIError as APIError
     from .errors import APIResponseValidationError as APIResponseValidationError
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
     from .errors import RateLimitError as RateLimitError
     from .errors import RawLLMError as RawLLMError
     from .errors import RedirectRefused as RedirectRefused
+    from .errors import StructuredOutputError as StructuredOutputError
+    from .errors import ToolRoundsExceeded as ToolRoundsExceeded
     from .errors import TotalTimeout as TotalTimeout
     from .errors import UnprocessableEntityError as UnprocessableEntityError
     from .hooks import Event as Event
@@ -49,6 +54,7 @@ if TYPE_CHECKING:
     from .options import Retry as Retry
     from .options import Secret as Secret
     from .options import Timeout as Timeout
+    from .sansio.parsed import ParsedChatCompletion as ParsedChatCompletion
     from .sansio.types import ChatCompletion as ChatCompletion
     from .sansio.types import ChatCompletionChunk as ChatCompletionChunk
     from .sansio.types import ChatCompletionMessage as ChatCompletionMessage
@@ -57,9 +63,16 @@ if TYPE_CHECKING:
     from .sansio.types import Timing as Timing
     from .sansio.types import Usage as Usage
     from .stream import ChatStream as ChatStream
+    from .sync import OpenAI as OpenAI
+    from .sync import SyncClient as SyncClient
+    from .sync import SyncStream as SyncStream
+    from .tools import Tool as Tool
+    from .tools import ToolRun as ToolRun
+    from .tools import pydantic_function_tool as pydantic_function_tool
 
 _HOME = {
     "client": ("AsyncOpenAI", "Client"),
+    "content": ("audio", "file", "image"),
     "errors": (
         "APIConnectionError",
         "APIError",
@@ -85,6 +98,8 @@ _HOME = {
         "RateLimitError",
         "RawLLMError",
         "RedirectRefused",
+        "StructuredOutputError",
+        "ToolRoundsExceeded",
         "TotalTimeout",
         "UnprocessableEntityError",
     ),
@@ -92,6 +107,7 @@ _HOME = {
     "mapping": ("Item",),
     "net.retrying": ("retry",),
     "options": ("NOT_GIVEN", "Limits", "NotGiven", "Retry", "Secret", "Timeout"),
+    "sansio.parsed": ("ParsedChatCompletion",),
     "sansio.types": (
         "ChatCompletion",
         "ChatCompletionChunk",
@@ -102,6 +118,8 @@ _HOME = {
         "Usage",
     ),
     "stream": ("ChatStream",),
+    "sync": ("OpenAI", "SyncClient", "SyncStream"),
+    "tools": ("Tool", "ToolRun", "pydantic_function_tool"),
 }
 
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

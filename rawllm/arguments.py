@@ -18,6 +18,7 @@ from .options import Environment, Retry, Secret, check_header
 __all__ = [
     "base_headers",
     "bearer",
+    "check_count",
     "checked_body",
     "checked_hooks",
     "checked_key",
@@ -44,6 +45,11 @@ def policy(max_retries: int | None, retry: Retry | None) -> Retry:
             "pass retry=Retry(attempts=…)"
         )
     return Retry(attempts=max_retries + 1)
+
+
+def check_count(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{name}= takes a whole number, 1 or more")
 
 
 def checked_key(key: Any) -> Secret | Callable[[], Any] | None:

@@ -10,88 +10,65 @@ resources take that library's arguments and give objects with its names.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import ssl as ssl_module
 from collections.abc import (
     AsyncGenerator,
-    AsyncIterable,
     Awaitable,
     Callable,
     Iterable,
     Mapping,
 )
-from copy import copy as copied
-from functools import cached_property, lru_cache, partial
+from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from .arguments import (
-    base_headers,
-    bearer,
-    checked_body,
-    checked_hooks,
-    checked_key,
-    openai_headers,
-    policy,
-    put_headers,
-    spelling,
-    ssl_context,
+    check_count,
 )
-from .errors import APIResponseValidationError, ConfigurationError, NotFoundError, RawLLMError
-from .hooks import Hook, setup_logging
-from .mapping import Item, map_calls
-from .net import address
-from .net.call import Attempt, Call
-from .net.clocks import Clock, Clocks, resolve
-from .net.endpoint import Endpoint, Lookup
-from .net.exchange import exchange
-from .net.session import Sessions
+from .errors import ConfigurationError
+from .hooks import Hook
+from .mapping import Inputs, Item, in_batches, map_calls
 from .options import (
     NOT_GIVEN,
-    Environment,
     Limits,
-    NotGiven,
     Retry,
-    Secret,
-    Timeout,
     TimeoutLike,
     hidden,
     hide,
 )
+from .requester import Requester
 from .resources.chat import Chat
 from .resources.completions import Completions
-from .resources.embeddings import Embeddings
+from .resources.embeddings import EMBED_BATCH, Embeddings, is_one_input, joined
 from .resources.models import Models
-from .sansio.decode import decode
-from .sansio.deltas import Accumulator
-from .sansio.encode import encode, messages_of, without_not_given
+from .sansio.encode import messages_of
+from .sansio.parsed import ParsedChatCompletion
+from .sansio.schema import form_of
 from .sansio.types import (
     Answer,
     ChatCompletion,
     ChatCompletionChunk,
-    Completion,
     CreateEmbeddingResponse,
     Payload,
-    Usage,
 )
-from .stream import ChatStream, PendingStream
+from .stream import PendingStream
+from .tools import ToolRun
+from .tools import run as run_rounds
 
 if TYPE_CHECKING:
     import aiohttp
-    from yarl import URL
 
 __all__ = ["AsyncOpenAI", "Client"]
 
 A = TypeVar("A", bound=Answer)
 C = TypeVar("C", bound=Payload)
+R = TypeVar("R")
 T = TypeVar("T")
-
-OPENAI = "https://api.openai.com/v1"
 
 ApiKey = str | Callable[[], str | Awaitable[str]]
 
 
-class Client:
+class Client(Requester):
     """A client for one OpenAI-compatible endpoint. Use it as `async with`, or call `close()`.
 
     Args:
@@ -142,9 +119,7 @@ class Client:
         # Here first: a traceback may show this frame's locals, and URLs can hold passwords.
         api_key, base_url, proxy = hidden(api_key), hidden(base_url), hidden(proxy)
         default_headers, default_query = hidden(default_headers), hidden(default_query)
-        self._environment = Environment.read()
-        setup_logging(self._environment.log)
-        self._set(
+        super().__init__(
             {
                 "base_url": base_url,
                 "api_key": api_key,
@@ -163,80 +138,46 @@ class Client:
                 "connector": connector,
             }
         )
-        self._endpoint = self._new_endpoint()
-
-    def _set(self, given: dict[str, Any]) -> None:
-        """All of the client but its endpoint, from the constructor's arguments."""
-        environment = self._environment
-        given = {**given, "hooks": checked_hooks(given["hooks"])}
-        self._given = given
-        self.hooks: tuple[Hook, ...] = given["hooks"]
-        self.model: str | None = given["model"] or None
-        timeout = given["timeout"]
-        self.timeout: Timeout | float | None = (
-            Timeout() if isinstance(timeout, NotGiven) else timeout
-        )
-        resolve(self.timeout, stream=False)  # refuses what is no time
-        self.retry = policy(given["max_retries"], given["retry"])
-        key = given["api_key"]
-        self._key = checked_key(key if key is not None else environment.api_key)
-        self._address, self._unix_path = self._find_address()
-        self._headers = base_headers(
-            self._key,
-            environment.custom_headers,
-            openai_headers(
-                given["organization"] or environment.organization,
-                given["project"] or environment.project,
-            ),
-            given["default_headers"] or {},
-        )
-        base = address.with_query("default_query", self._address, given["default_query"])
-        self._address = self._address.with_query(None)  # keys stand there, and this one shows
-        # Path → URL; as a function, since a URL shows its query, and keys stand there too.
-        self._url: Callable[[str], URL] = lru_cache(maxsize=64)(partial(address.join, base))
-        del base
-
-    def _find_address(self) -> tuple[URL, str | None]:
-        """(base URL, path of the unix socket or None)."""
-        where = self._given["base_url"] or self._environment.base_url
-        if where is None and self._key is not None:
-            where = OPENAI
-        if where is None:
-            raise ConfigurationError(
-                "no endpoint: pass base_url (like 'http://localhost:8000/v1') or set "
-                "OPENAI_BASE_URL; for api.openai.com set OPENAI_API_KEY"
-            )
-        url, unix_path = address.base_address(where)
-        if self._key is None and url.host == "api.openai.com":
-            raise ConfigurationError("api.openai.com needs a key: pass api_key or OPENAI_API_KEY")
-        return url, unix_path
-
-    def _new_endpoint(self) -> Endpoint:
-        given = self._given
-        limits, proxy, connector = given["limits"], given["proxy"], given["connector"]
-        if proxy is not None:
-            address.check_proxy(proxy)
-            if self._unix_path is not None:
-                raise ConfigurationError("proxy= cannot lead to a unix socket: leave it out")
-        if connector is not None and given["ssl"] is not None:
-            raise ConfigurationError(
-                "ssl= belongs to the connector where you bring one: aiohttp.TCPConnector(ssl=…)"
-            )
-        if limits is not None and not isinstance(limits, Limits):
-            raise ConfigurationError("limits= takes a rawllm.Limits")
-        return Endpoint(
-            self._address,
-            sessions=Sessions(
-                unix_path=self._unix_path,
-                ssl=ssl_context(given["ssl"], self._environment),
-                connector=connector,
-            ),
-            limits=limits if limits is not None else Limits(),
-            retry=self.retry,
-            proxy=proxy,
-        )
 
     # ── the verbs ────────────────────────────────────────────────────────────────────────────
+
+    @overload
+    async def complete(
+        self,
+        prompt: str | list[Any],
+        *,
+        system: str | None = ...,
+        model: str | None = ...,
+        timeout: TimeoutLike = ...,
+        response_type: None = ...,
+        **params: Any,
+    ) -> ChatCompletion: ...
+
+    @overload
+    async def complete(
+        self,
+        prompt: str | list[Any],
+        *,
+        system: str | None = ...,
+        model: str | None = ...,
+        timeout: TimeoutLike = ...,
+        response_type: type[R],
+        repair: bool = ...,
+        **params: Any,
+    ) -> ParsedChatCompletion[R]: ...
+
+    @overload
+    async def complete(
+        self,
+        prompt: str | list[Any],
+        *,
+        system: str | None = ...,
+        model: str | None = ...,
+        timeout: TimeoutLike = ...,
+        response_type: Any,
+        repair: bool = ...,
+        **params: Any,
+    ) -> ParsedChatCompletion[Any]: ...
 
     async def complete(
         self,
@@ -245,10 +186,18 @@ class Client:
         system: str | None = None,
         model: str | None = None,
         timeout: TimeoutLike = NOT_GIVEN,
+        response_type: Any = None,
+        repair: bool = False,
         **params: Any,
     ) -> ChatCompletion:
         """The whole answer to a prompt (str, or a list of messages).
 
+        response_type: what the answer is to be: a msgspec Struct, dataclass, TypedDict, pydantic
+            model or any other type that JSON can be read as, or a JSON schema (dict). The object is
+            `answer.parsed`. Raises StructuredOutputError where the answer is none,
+            LengthFinishReasonError or ContentFilterFinishReasonError where it was cut.
+        repair: bool, with response_type: send an answer that does not fit back once, with what is
+            wrong with it.
         params: any argument of chat.completions.create, and whatever else the server takes
         (`max_tokens`, `temperature`, `top_k`, …). Raises APIError's classes, ConfigurationError for
         an empty prompt or one that cannot be encoded.
@@ -256,6 +205,17 @@ class Client:
         hide(params)
         if params.get("stream"):
             raise ConfigurationError("complete() gives whole answers; stream() streams them")
+        if repair and response_type is None:
+            raise ConfigurationError("repair= belongs to response_type=, which is missing")
+        if response_type is not None:
+            return await self.chat.completions._parse(
+                form_of(response_type),
+                repair=repair,
+                messages=messages_of(prompt, system=system),
+                model=model,
+                timeout=timeout,
+                **params,
+            )
         answer: ChatCompletion = await self.chat.completions.create(
             messages=messages_of(prompt, system=system),
             model=model,
@@ -280,6 +240,11 @@ class Client:
         that ends with [DONE] but without a finish_reason is an error. Otherwise as `complete`.
         """
         hide(params)
+        if "response_type" in params:
+            raise ConfigurationError(
+                "stream() gives text; chat.completions.stream(response_format=…) gives objects "
+                "as they grow"
+            )
         messages = messages_of(prompt, system=system)
         return PendingStream(
             lambda: self.chat.completions._open(
@@ -292,22 +257,52 @@ class Client:
             )
         )
 
+    async def run_tools(
+        self,
+        prompt: str | list[Any],
+        *,
+        tools: Iterable[Any],
+        max_rounds: int = 10,
+        system: str | None = None,
+        **params: Any,
+    ) -> ToolRun:
+        """Let the model call Python functions until it answers: `.text`, `.messages`.
+
+        tools: functions, sync (called in a thread) or async, or `rawllm.Tool`. The model is told
+            of their names, docstrings and annotated parameters. All calls of one answer run at
+            once. What a tool raises, arguments that do not fit and names that do not exist go back
+            to the model as text.
+        max_rounds: int, answers asked of the model at most.
+        params: arguments of `complete`, for every round.
+
+        Raises ToolRoundsExceeded, and what `complete` raises.
+        """
+        hide(params)
+
+        async def ask(messages: list[Any], tools: list[Any]) -> ChatCompletion:
+            answer: ChatCompletion = await self.complete(messages, tools=tools, **params)
+            return answer
+
+        return await run_rounds(ask, messages_of(prompt, system=system), tools, max_rounds)
+
     def map(
         self,
-        inputs: Iterable[Any] | AsyncIterable[Any],
+        inputs: Inputs,
         *,
-        concurrency: int | None = None,
+        concurrency: int | Literal["auto"] | None = None,
         ordered: bool = False,
         on_error: Literal["return", "raise"] = "return",
         **params: Any,
-    ) -> AsyncGenerator[Item, None]:
+    ) -> AsyncGenerator[Item[ChatCompletion], None]:
         """Many calls: `async for item in client.map(prompts):`, results as they come.
 
         inputs: any iterable or async iterable of prompts (str), lists of messages, dicts of
             arguments (`{"messages": […], "max_tokens": 5}` or `{"prompt": "…"}`), or
             `(key, input)` pairs. It is pulled from as results are taken: at most twice the
             concurrency is under way or waits to be read, however long it is.
-        concurrency: int; the smaller of it and the client's own wins.
+        concurrency: int; the smaller of it and the client's own wins. "auto": what the server
+            takes, found while it runs (`Limits(concurrency="auto")`), up to the client's own; from
+            then on for all calls to this endpoint.
         ordered: results in the order of the inputs, and not as they come.
         on_error: "return" puts a RawLLMError into its item, "raise" ends everything.
         params: arguments of every call, which a dict of its own overrides.
@@ -324,25 +319,62 @@ class Client:
             if isinstance(value, Mapping):
                 given |= value
                 value = given.pop("prompt", None) or given.pop("messages", None)
-            return await self.complete(value, **given)
+            answer: ChatCompletion = await self.complete(value, **given)
+            return answer
 
+        if concurrency == "auto":
+            self._endpoint.adapt()
         return map_calls(
             inputs,
             call,
-            concurrency=most if concurrency is None else concurrency,
+            concurrency=most if concurrency is None or concurrency == "auto" else concurrency,
             most=most,
             ordered=ordered,
             on_error=on_error,
         )
 
     async def embed(
-        self, input: str | list[Any], *, model: str | None = None, **params: Any
+        self,
+        input: str | Inputs,
+        *,
+        model: str | None = None,
+        batch_size: int = EMBED_BATCH,
+        concurrency: int | None = None,
+        **params: Any,
     ) -> CreateEmbeddingResponse:
-        """Embeddings of one text or a list of them: `.vectors`, in the order of the input."""
+        """Embeddings of one text or of many: `.vectors`, in the order of the input.
+
+        input: str, one text as tokens (a list of int), or any iterable or async iterable of either.
+        batch_size: int, inputs a request at most. The requests go out together and their answers
+            are joined. 32 is what every server takes (text-embeddings-inference refuses more);
+            api.openai.com takes 2,048, up to 300,000 tokens.
+        concurrency: int, requests at once; the smaller of it and the client's own wins.
+        params: arguments of embeddings.create.
+
+        One failed request fails the whole: raises its error, and cancels the others.
+        """
         hide(params)
-        if not input:
+        check_count("batch_size", batch_size)
+
+        async def call(batch: Any) -> CreateEmbeddingResponse:
+            return await self.embeddings.create(input=batch, model=model, **params)
+
+        started = asyncio.get_running_loop().time()
+        if is_one_input(input):
+            answers = [await call(input)] if input else []
+        else:
+            items = map_calls(
+                in_batches(input, batch_size),
+                call,
+                concurrency=self._endpoint.concurrency if concurrency is None else concurrency,
+                most=self._endpoint.concurrency,
+                ordered=True,
+                on_error="raise",
+            )
+            answers = [item.result async for item in items if item.result is not None]
+        if not answers:
             raise ConfigurationError("there is nothing to embed: the input is empty")
-        return await self.embeddings.create(input=input, model=model, **params)
+        return joined(answers, asyncio.get_running_loop().time() - started)
 
     @cached_property
     def chat(self) -> Chat:
@@ -359,44 +391,6 @@ class Client:
     @cached_property
     def models(self) -> Models:
         return Models(self)
-
-    # ── its life ─────────────────────────────────────────────────────────────────────────────
-
-    @property
-    def base_url(self) -> str:
-        return self._endpoint.label
-
-    def with_options(self, **changes: Any) -> Client:
-        """The same client with other options. Shares connections, limits, pace and retry budget,
-        unless base_url, limits, proxy, ssl or connector change: that is another endpoint.
-        default_headers and default_query come on top of the client's own, as in
-        openai-python."""
-        hide(changes)
-        unknown = changes.keys() - self._given.keys()
-        if unknown:
-            raise ConfigurationError(f"with_options takes no {sorted(unknown)[0]!r}")
-        given = dict(self._given)
-        if "max_retries" in changes or "retry" in changes:
-            given["max_retries"] = given["retry"] = None
-        for name in ("default_headers", "default_query"):
-            if changes.get(name) and given[name]:
-                changes[name] = {**given[name], **changes[name]}
-        new = object.__new__(type(self))
-        new._environment = self._environment  # read once: it may have changed
-        new._set({**given, **changes})
-        own = changes.keys() & _OF_ENDPOINT
-        new._endpoint = new._new_endpoint() if own else self._endpoint
-        return new
-
-    copy = with_options
-
-    async def close(self) -> None:
-        """Close all connections. Calls in flight end with an APIConnectionError."""
-        await self._endpoint.sessions.close()
-
-    @property
-    def is_closed(self) -> bool:
-        return self._endpoint.sessions.closed
 
     async def __aenter__(self) -> Self:
         return self
@@ -415,193 +409,6 @@ class Client:
         model = f" model={self.model!r}" if self.model else ""
         return f"<{type(self).__name__} {self.base_url}{model}>"
 
-    # ── for the resources ────────────────────────────────────────────────────────────────────
-
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        params: dict[str, Any] | None,
-        answer: type[A],
-        **options: Any,
-    ) -> A:
-        """Send, and decode the whole answer."""
-        limit = self._endpoint.limits.max_response_bytes
-
-        async def consume(attempt: Attempt) -> A:
-            call = attempt.call
-            payload = await attempt.response.read(
-                call.clock,
-                first_token=call.clocks.first_token,
-                sent_at=call.sent_at,
-                idle=call.clocks.idle,
-                limit=limit,
-                arrived=attempt.output,
-            )
-            whole = decode(payload, answer, status=attempt.response.status)
-            usage = getattr(whole, "usage", None)
-            if not isinstance(usage, Usage):  # a list of models may have a field of that name
-                usage = None
-            attempt.end(usage)
-            whole.timing = timing = attempt.timing()
-            whole._request_id = attempt.request_id()
-            attempt.finished(timing, usage, _finish_reason(whole))
-            return whole
-
-        call = await self._call(method, path, params, stream=False, **options)
-        return await exchange(self._endpoint, call, consume)
-
-    async def _open_stream(
-        self,
-        path: str,
-        params: dict[str, Any],
-        *,
-        chunk: type[C],
-        accumulator: Callable[[], Accumulator],
-        keep_usage_chunk: bool,
-        strict: bool,
-        **options: Any,
-    ) -> ChatStream[C, Any]:
-        """Send, and read up to the first output."""
-
-        async def consume(attempt: Attempt) -> ChatStream[C, Any]:
-            stream: ChatStream[C, Any] = ChatStream(
-                attempt,
-                chunk=chunk,
-                accumulator=accumulator(),
-                max_event_bytes=self._endpoint.limits.max_event_bytes,
-                keep_usage_chunk=keep_usage_chunk,
-                strict=strict,
-            )
-            return await stream.open()
-
-        call = await self._call("POST", path, params, stream=True, **options)
-        return await exchange(self._endpoint, call, consume)
-
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        params: dict[str, Any] | None,
-        *,
-        stream: bool,
-        timeout: TimeoutLike = NOT_GIVEN,
-        extra_headers: Mapping[str, str] | None = None,
-        extra_query: Mapping[str, Any] | None = None,
-        extra_body: Any = None,
-        expected: int = 1,
-    ) -> Call:
-        extra_headers, extra_query = hidden(extra_headers), hidden(extra_query)
-        endpoint = self._endpoint
-        clocks = resolve(self.timeout if isinstance(timeout, NotGiven) else timeout, stream=stream)
-        asked = asyncio.get_running_loop().time()
-        body = None
-        tokens = 0.0
-        model = None
-        if params is not None:
-            params = without_not_given({**params, **checked_body(extra_body)})
-            if not params.get("model"):
-                params["model"] = self.model
-                if self.model is None:
-                    params["model"] = await _in_time(self._default_model(), clocks, asked)
-            model = params["model"]
-            body = encode(params)
-            if endpoint.tokens is not None:
-                most = params.get("max_completion_tokens") or params.get("max_tokens")
-                tokens = endpoint.estimate.of(
-                    len(body), min(most, 10**9) if isinstance(most, int) else None, expected
-                )
-        key = self._key
-        if callable(key) and not isinstance(key, Secret):
-            key = await _in_time(self._current_key(key), clocks, asked)
-        headers = self._headers["stream" if stream else "whole"]
-        if extra_headers or (key is not None and callable(self._key)):
-            headers = dict(headers)
-            if key is not None and not spelling(headers, "Authorization"):
-                headers["Authorization"] = bearer(key)
-            put_headers("extra_headers", extra_headers or {}, headers)
-        return Call(
-            method=method,
-            url=address.with_query("extra_query", self._url(path), extra_query),
-            headers=headers,
-            body=body,
-            stream=stream,
-            clocks=clocks,
-            asked=asked,
-            policy=self.retry,
-            hooks=self.hooks,
-            model=model if isinstance(model, str) else None,
-            tokens=tokens,
-            secret=key,
-            expected=expected,
-        )
-
-    async def _current_key(self, given: Callable[[], Any]) -> Secret | None:
-        key = hidden(given())
-        if inspect.isawaitable(key):
-            key = hidden(await key)
-        checked = checked_key(key)
-        if callable(checked):
-            raise ConfigurationError("the api_key callable must return a str, not a callable")
-        return checked
-
-    async def _default_model(self) -> str:
-        """The server's only model, for calls that name none where the client does not either."""
-        endpoint = self._endpoint
-        if endpoint.only_model is None:
-            lookup = endpoint.lookups.setdefault(asyncio.get_running_loop(), Lookup())
-            failures = lookup.failures
-            async with lookup.lock:  # one looks it up, all others wait for what comes of it
-                if lookup.error is not None and lookup.failures > failures:
-                    raise copied(lookup.error)
-                if endpoint.only_model is None:
-                    try:
-                        endpoint.only_model = await self._only_model()
-                    except RawLLMError as error:
-                        lookup.failures += 1
-                        lookup.error = copied(error)  # without its traceback
-                        raise
-        return endpoint.only_model
-
-    async def _only_model(self) -> str:
-        try:
-            listed = [model.id for model in (await self.models.list()).data]
-        except (NotFoundError, APIResponseValidationError) as error:
-            raise ConfigurationError(
-                f"no model was given, and {self.base_url} did not list its own: {error}. "
-                "Pass model="
-            ) from None
-        if len(listed) == 1:
-            return listed[0]
-        shown = ", ".join(listed[:5]) + (", …" if len(listed) > 5 else "")
-        raise ConfigurationError(
-            f"no model was given, and {self.base_url} lists {len(listed)}"
-            + (f" ({shown})" if listed else "")
-            + ": pass model="
-        )
-
 
 #: The name under which code written for openai-python knows it.
 AsyncOpenAI = Client
-
-
-#: Options that belong to what clients made by with_options share.
-_OF_ENDPOINT = {"base_url", "limits", "proxy", "ssl", "connector"}
-
-
-async def _in_time(asking: Awaitable[T], clocks: Clocks, asked: float) -> T:
-    """What a call must wait for before it can be sent, in its own time."""
-    clock = Clock(asyncio.get_running_loop(), None)
-    clock.bound(clocks.opening, asked)
-    try:
-        with clock.run("total", None):
-            return await asking
-        raise clock.error()
-    finally:
-        clock.stop()
-
-
-def _finish_reason(whole: Any) -> str | None:
-    if isinstance(whole, (ChatCompletion, Completion)) and whole.choices:
-        return whole.choices[0].finish_reason
-    return None

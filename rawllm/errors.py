@@ -28,7 +28,9 @@ The tree is openai-python's, with the failures that a raw HTTP client can tell a
     │   ├── LimitExceeded                            a body, event or header over its bound
     │   └── RedirectRefused                          any 3xx: neither key nor prompt leaves
     ├── LengthFinishReasonError                      carries `completion`
-    └── ContentFilterFinishReasonError               carries `completion`
+    ├── ContentFilterFinishReasonError               carries `completion`
+    ├── StructuredOutputError (also a ValueError)    carries `raw` and `completion`
+    └── ToolRoundsExceeded                           carries `messages` and `completion`
 """
 
 from __future__ import annotations
@@ -61,6 +63,8 @@ __all__ = [
     "RateLimitError",
     "RawLLMError",
     "RedirectRefused",
+    "StructuredOutputError",
+    "ToolRoundsExceeded",
     "TotalTimeout",
     "UnprocessableEntityError",
 ]
@@ -109,9 +113,12 @@ class APIError(RawLLMError):
         sent: bool, False where the request surely never reached the server.
         kind: str, the row of the failure table (`rawllm/sansio/failures.py`): "refused", "429",
             "first_token", …; None for errors made elsewhere.
+        outage: float seconds for which the endpoint had taken no request at all when this error
+            came out, or None: it was no sign of an outage, or the endpoint took others' requests.
     """
 
     kind: str | None = None
+    outage: float | None = None
 
     def __init__(
         self,
@@ -261,6 +268,37 @@ class ContentFilterFinishReasonError(RawLLMError):
 
     def __init__(self, *, completion: Any = None) -> None:
         super().__init__("The server's content filter stopped the answer.")
+        self.completion = completion
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+class StructuredOutputError(RawLLMError, ValueError):
+    """An answer that is none of the type that was asked for.
+
+    raw: str, what the model wrote. completion: the whole answer.
+    """
+
+    def __init__(self, message: str, *, raw: str = "", completion: Any = None) -> None:
+        super().__init__(message)
+        self.raw = raw
+        self.completion = completion
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+class ToolRoundsExceeded(RawLLMError):
+    """The model goes on calling tools after the last answer that it was to be asked for.
+
+    messages: list of dicts, the conversation so far. completion: its last answer, whose calls were
+    not made.
+    """
+
+    def __init__(self, message: str, *, messages: list[Any], completion: Any = None) -> None:
+        super().__init__(message)
+        self.messages = messages
         self.completion = completion
 
     def __reduce__(self) -> tuple[Any, ...]:

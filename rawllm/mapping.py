@@ -16,33 +16,42 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
-from typing import Any, Literal
+from itertools import islice
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
+from .arguments import check_count
 from .errors import ConfigurationError, RawLLMError
-from .sansio.types import ChatCompletion, Timing
+from .sansio.types import Timing
 
-__all__ = ["Item", "map_calls"]
+__all__ = ["Inputs", "Item", "check_many", "in_batches", "map_calls"]
 
 Inputs = Iterable[Any] | AsyncIterable[Any]
 
+R = TypeVar("R")
 
-class Item(msgspec.Struct, kw_only=True):
+
+class Item(msgspec.Struct, Generic[R], kw_only=True):
     """What became of one input.
 
     index: int, its place in the inputs, from 0. key: the first of a `(key, request)` pair, else
-    None. completion: the answer, or None. error: the RawLLMError, or None.
+    None. result: what the call gave, or None. error: the RawLLMError, or None.
     """
 
     index: int
     key: Any = None
-    completion: ChatCompletion | None = None
+    result: R | None = None
     error: RawLLMError | None = None
 
     @property
     def ok(self) -> bool:
         return self.error is None
+
+    @property
+    def completion(self) -> R | None:
+        """The result of `client.map`, by its name: a ChatCompletion."""
+        return self.result
 
     @property
     def attempts(self) -> int:
@@ -53,7 +62,8 @@ class Item(msgspec.Struct, kw_only=True):
 
     @property
     def timing(self) -> Timing | None:
-        return None if self.completion is None else self.completion.timing
+        timing: Timing | None = getattr(self.result, "timing", None)
+        return timing
 
 
 class _Source:
@@ -65,15 +75,11 @@ class _Source:
         self._lock = asyncio.Lock()  # an async iterator must not be asked twice at once
         self._sync: Iterator[Any] | None = None
         self._async: AsyncIterator[Any] | None = None
+        check_many(inputs)
         if isinstance(inputs, AsyncIterable):
             self._async = aiter(inputs)
-        elif isinstance(inputs, Iterable) and not isinstance(inputs, (str, bytes, dict)):
-            self._sync = iter(inputs)
         else:
-            raise ConfigurationError(
-                "map takes an iterable of prompts, message lists or request dicts, "
-                f"not a {type(inputs).__name__}"
-            )
+            self._sync = iter(inputs)
         self.error: Exception | None = None
 
     async def next(self) -> tuple[int, Any] | None:
@@ -111,13 +117,13 @@ class _Source:
 
 def map_calls(
     inputs: Inputs,
-    call: Callable[[Any], Awaitable[ChatCompletion]],
+    call: Callable[[Any], Awaitable[R]],
     *,
     concurrency: int,
     most: int,
     ordered: bool = False,
     on_error: Literal["return", "raise"] = "return",
-) -> AsyncGenerator[Item, None]:
+) -> AsyncGenerator[Item[R], None]:
     """An `Item` for each input: as they come, or in the order of the inputs.
 
     concurrency, most: what is wanted and what there is; the smaller wins.
@@ -127,22 +133,56 @@ def map_calls(
     """
     if on_error not in ("return", "raise"):
         raise ConfigurationError('on_error= is "return" or "raise"')
-    if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
-        raise ConfigurationError("concurrency= takes a whole number, 1 or more")
+    check_count("concurrency", concurrency)
     return _run(_Source(inputs), call, min(concurrency, most), ordered, on_error == "raise")
+
+
+def check_many(inputs: Any) -> None:
+    """Refuse what is one input, or iterates over its letters or keys."""
+    one = isinstance(inputs, (str, bytes, dict))
+    if one or not isinstance(inputs, (Iterable, AsyncIterable)):
+        raise ConfigurationError(
+            "many inputs are an iterable of them, like a list; "
+            f"this is of type {type(inputs).__name__}"
+        )
+
+
+def in_batches(inputs: Inputs, size: int) -> Inputs:
+    """The inputs as lists of `size` of them, the last one perhaps shorter; pulled as lazily."""
+    check_many(inputs)
+    if isinstance(inputs, AsyncIterable):
+        return _in_batches_async(inputs, size)
+    return _in_batches(inputs, size)
+
+
+def _in_batches(inputs: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    iterator = iter(inputs)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+async def _in_batches_async(inputs: AsyncIterable[Any], size: int) -> AsyncIterator[list[Any]]:
+    batch = []
+    async for value in inputs:
+        batch.append(value)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 async def _run(
     source: _Source,
-    call: Callable[[Any], Awaitable[ChatCompletion]],
+    call: Callable[[Any], Awaitable[R]],
     concurrency: int,
     ordered: bool,
     raising: bool,
-) -> AsyncGenerator[Item, None]:
+) -> AsyncGenerator[Item[R], None]:
     # Taken before an input is pulled and given back when its result is handed out: bounds what is
     # under way and what waits for a slow reader, or for its place in the order, alike.
     room = asyncio.Semaphore(2 * concurrency)
-    results: asyncio.Queue[Item | Exception | None] = asyncio.Queue()
+    results: asyncio.Queue[Item[R] | Exception | None] = asyncio.Queue()
     running = concurrency
 
     async def work() -> None:
@@ -163,7 +203,7 @@ async def _run(
                 results.put_nowait(None)
 
     workers = [asyncio.create_task(work(), name="rawllm map") for _ in range(concurrency)]
-    waiting: dict[int, Item] = {}
+    waiting: dict[int, Item[R]] = {}
     following = 0
     try:
         while (result := await results.get()) is not None:
@@ -185,13 +225,11 @@ async def _run(
         await source.close()
 
 
-async def _carry_out(
-    index: int, value: Any, call: Callable[[Any], Awaitable[ChatCompletion]]
-) -> Item:
+async def _carry_out(index: int, value: Any, call: Callable[[Any], Awaitable[R]]) -> Item[R]:
     key = None
     if isinstance(value, tuple) and len(value) == 2:
         key, value = value
     try:
-        return Item(index=index, key=key, completion=await call(value))
+        return Item(index=index, key=key, result=await call(value))
     except RawLLMError as error:
         return Item(index=index, key=key, error=error)

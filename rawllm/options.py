@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from .errors import ConfigurationError
 
@@ -63,6 +63,8 @@ _HIDDEN = {"api_key", "base_url", "proxy"} | {
 def hidden(given: Any) -> Any:
     """The same text, or the same dict of headers or queries, as Secrets. Made where a user's
     argument arrives, since a traceback may show the locals of every frame it passes."""
+    if given is None:  # nearly always, and the next but one question is a dear one
+        return None
     if isinstance(given, str):
         return Secret(given)
     if isinstance(given, Mapping):
@@ -146,7 +148,8 @@ class Limits:
     """How much at once, how much a minute, how large.
 
     concurrency: calls and streams in flight; None: min(256, the open-file limit − 64), because
-        1,500 gathered calls without a bound died of EMFILE.
+        1,500 gathered calls without a bound died of EMFILE. "auto": as many as the server gets
+        done best, found while it runs, and never more than that.
     requests_per_minute, tokens_per_minute: token buckets; every attempt pays.
     burst: requests that may go at once before the rate holds; None: one second's worth, at least
         1. The token bucket's burst is the same number of seconds' worth.
@@ -154,7 +157,7 @@ class Limits:
     max_event_bytes: one event of a stream.
     """
 
-    concurrency: int | None = None
+    concurrency: int | Literal["auto"] | None = None
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     burst: float | None = None
@@ -162,7 +165,9 @@ class Limits:
     max_event_bytes: int = 16 * MIB
 
     def __post_init__(self) -> None:
-        if self.concurrency is not None:
+        if isinstance(self.concurrency, str) and self.concurrency != "auto":
+            raise ConfigurationError('Limits(concurrency=…) takes a whole number, or "auto"')
+        if self.concurrency not in (None, "auto"):
             _check_number("Limits", "concurrency", self.concurrency, least=1, whole=True)
         for name in ("requests_per_minute", "tokens_per_minute"):
             value = getattr(self, name)
@@ -186,6 +191,10 @@ class Retry:
     max_retry_after: seconds; a server that asks for more ends the call (openai-python's 120).
     budget: tokens shared by all calls of a client; a retry takes 5, or 10 where the request may
         have been processed, and a success gives 1 back (botocore's standard mode: 500, 5, 10).
+    max_outage: seconds for which failures that are the endpoint's and not the request's (refused,
+        unreachable, 429, 502, 503, 529) spend no attempt: the call waits. Counted from the first
+        of them since the endpoint last took a request. `APIError.outage` of the error that comes
+        out after that says how long it was. No meaning for `@rawllm.retry`.
     on: exception classes of your own that `@rawllm.retry` also retries.
     """
 
@@ -194,11 +203,12 @@ class Retry:
     cap: float = 8.0
     max_retry_after: float = 120.0
     budget: float = 500.0
+    max_outage: float = 0.0
     on: tuple[type[Exception], ...] = field(default=())
 
     def __post_init__(self) -> None:
         _check_number("Retry", "attempts", self.attempts, least=1, whole=True)
-        for name in ("base", "cap", "max_retry_after", "budget"):
+        for name in ("base", "cap", "max_retry_after", "budget", "max_outage"):
             _check_number("Retry", name, getattr(self, name), least=0, whole=False)
         on = self.on if isinstance(self.on, tuple) else (self.on,)
         if not all(isinstance(cls, type) and issubclass(cls, Exception) for cls in on):
@@ -212,6 +222,10 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 
+#: A second one of these, or a wrong one, is how requests are smuggled.
+_FRAMING = {"content-length", "transfer-encoding"}
+
+
 def check_header(where: str, name: str, value: str) -> None:
     """Refuse what could smuggle a second header. The message never holds the value."""
     if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
@@ -220,6 +234,8 @@ def check_header(where: str, name: str, value: str) -> None:
             f"{where}: a header name is not text, or holds a space, a colon or another character "
             "that no header name may hold; was it taken together with its value?"
         )
+    if name.lower() in _FRAMING:
+        raise ConfigurationError(f"{where}: {name} says where the body ends: rawllm writes it")
     if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
         raise ConfigurationError(
             f"{where}: the value for {name!r} holds a line break, another control character or a "

@@ -38,6 +38,8 @@ SILENCE = 2.0
 #: So much of a body that is no event stream is kept, for the error that shows it.
 BEGINNING = 64 * 1024
 
+BRACKET = ord("[")
+
 #: How the lines of an event stream begin; a comment and a blank line are lines of one too.
 _FIELD = re.compile(rb"(data|event|id|retry)?(:|$)")
 
@@ -134,23 +136,24 @@ class ChatStream(Generic[C, R]):
             self._break(error)
             return
         self._events(events)
-        if self._parser.error is not None and not self._lifecycle.state.ended:
+        if self._parser.error is not None and not self._lifecycle.ended:
             self._reported(self._parser.error)
 
     def _events(self, events: list[Event]) -> None:
         """Decode, accumulate, hold. What follows an end is none of ours."""
         decode, status = self._decoder.decode, self._status
         accumulator, lifecycle = self._accumulator, self._lifecycle
+        streaming = State.STREAMING
         for event in events:
             payload = event.data
             if event.event == "error":
                 return self._reported(payload)
-            if payload[:1] == b"[" and payload.strip() == b"[DONE]":
+            if not payload:
+                continue
+            if payload[0] == BRACKET and payload.strip() == b"[DONE]":
                 if self._parser.error is not None:  # before it, in the same piece
                     return self._reported(self._parser.error)
                 return self._move(Signal.DONE)
-            if not payload:
-                continue
             try:
                 chunk = decode(payload, status)
             except APIError as error:
@@ -165,7 +168,7 @@ class ChatStream(Generic[C, R]):
             if self._keep_usage_chunk or chunk.choices:
                 self._held.append(chunk)
             # The usual chunk is one more of the same: no move to make.
-            if lifecycle.state is not State.STREAMING or accumulator.finished != finished:
+            if lifecycle.state is not streaming or accumulator.finished != finished:
                 self._output |= output
                 lifecycle.chunk(seen=accumulator.seen, finished=accumulator.finished, output=output)
         return None
@@ -184,7 +187,7 @@ class ChatStream(Generic[C, R]):
             self._move(Signal.LOST)  # half an event: cut
             return
         self._events([Event(payload, pending.event)])
-        if not self._lifecycle.state.ended:
+        if not self._lifecycle.ended:
             self._move(Signal.EOF)
 
     def _reported(self, payload: bytes) -> None:
@@ -220,7 +223,7 @@ class ChatStream(Generic[C, R]):
         finished = lifecycle.state is State.FINISHED
         with call.clock.run("idle", SILENCE if finished else call.clocks.idle):
             # In the `with`: only a data event ends `idle`, not a ping and not half an event.
-            while not self._held and not lifecycle.state.ended:
+            while not self._held and not lifecycle.ended:
                 try:
                     self._take(await self._attempt.response.readany())
                 except APIError as error:
@@ -246,7 +249,7 @@ class ChatStream(Generic[C, R]):
         self._reading = True
         try:
             while not self._held:
-                if self._lifecycle.state.ended:
+                if self._lifecycle.ended:
                     await self._finish()
                     return False
                 await self._more()
@@ -291,8 +294,7 @@ class ChatStream(Generic[C, R]):
             return
         await attempt.response.drain(attempt.call.clock)
         usage = self._accumulator.usage
-        choices = self._accumulator.completion().choices
-        reason = choices[0].finish_reason if choices else None
+        reason = self._accumulator.finish_reason
         if self._strict and reason is None:
             self._error = failures.fault(
                 "incomplete",
@@ -310,7 +312,7 @@ class ChatStream(Generic[C, R]):
         attempt = self._attempt
         if attempt.ended:
             return
-        if not self._lifecycle.state.ended:
+        if not self._lifecycle.ended:
             self._lifecycle.move(Signal.CLOSE)
         attempt.response.close()
         attempt.call.clock.stop()

@@ -43,6 +43,8 @@ TREE = {
     "RedirectRefused": ["APIError"],
     "LengthFinishReasonError": ["RawLLMError"],
     "ContentFilterFinishReasonError": ["RawLLMError"],
+    "StructuredOutputError": ["RawLLMError", "ValueError"],
+    "ToolRoundsExceeded": ["RawLLMError"],
 }
 CLASSES = [getattr(errors, name) for name in TREE]
 API_CLASSES = [cls for cls in CLASSES if issubclass(cls, APIError)]
@@ -110,6 +112,10 @@ def make(cls: type[RawLLMError]) -> RawLLMError:
         return error
     if cls in (errors.LengthFinishReasonError, errors.ContentFilterFinishReasonError):
         return cls(completion=PARTIAL)
+    if cls is errors.StructuredOutputError:
+        return cls("what happened", raw="no", completion=PARTIAL)
+    if cls is errors.ToolRoundsExceeded:
+        return cls("what happened", messages=[{"role": "user"}], completion=PARTIAL)
     return cls("what happened")
 
 

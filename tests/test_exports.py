@@ -2,6 +2,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,13 @@ import pytest
 import rawllm
 from rawllm import errors, hooks, options
 
+#: What an integration needs that the tests do not.
+NEEDED = {"rawllm.integrations.langchain": "langchain_core"}
+MISSING = tuple(home for home, needed in NEEDED.items() if find_spec(needed) is None)
 MODULES = sorted(
     module.name
-    for module in pkgutil.walk_packages(rawllm.__path__, "rawllm.")
-    if not module.name.endswith("__main__")
+    for module in pkgutil.walk_packages(rawllm.__path__, "rawllm.", onerror=lambda _: None)
+    if not module.name.endswith("__main__") and not module.name.startswith(MISSING)
 )
 
 #: The classes and functions that DESIGN promises under `rawllm`.

@@ -1135,10 +1135,11 @@ def test_the_page_on_reliability_has_the_table_of_failures():
     told = {}
     for line in page.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if len(cells) == 5 and cells[0].startswith("`"):
+        if len(cells) == 6 and cells[0].startswith("`"):
             kinds, classes = (re.findall(r"`(\w+)`", cells[place]) for place in (0, 2))
             for place, kind in enumerate(kinds):
                 cost = int(cells[4]) if cells[4].isdigit() else 0
                 name = classes[place] if len(classes) > 1 else classes[0]
-                told[kind] = (name, cells[3].startswith("yes"), cost, cells[4] == "pause")
+                yes = (cells[3].startswith("yes"), cost, cells[4] == "pause", cells[5][:3] == "yes")
+                told[kind] = (name, *yes)
     assert told == {kind: (row[0].__name__, *row[1:]) for kind, row in TABLE.items()}

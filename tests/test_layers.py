@@ -21,13 +21,15 @@ SOURCES = {
 LAYERS = (
     ("rawllm.__main__", "rawllm.pytest_plugin", "rawllm.integrations"),
     ("rawllm.cli", "rawllm.bench", "rawllm.batch", "rawllm.journal"),
+    ("rawllm.sync",),
     ("rawllm.client", "rawllm.local"),
     ("rawllm.resources",),
-    ("rawllm.stream", "rawllm.mapping"),
+    ("rawllm.stream", "rawllm.mapping", "rawllm.requester", "rawllm.tools"),
     ("rawllm.net",),
     ("rawllm.sansio",),
     (
         "rawllm.arguments",
+        "rawllm.content",
         "rawllm.errors",
         "rawllm.options",
         "rawllm.hooks",
@@ -150,8 +152,14 @@ def test_errors_imports_nothing_of_ours():
 
 
 def test_only_the_standard_library_and_three_packages_are_needed():
-    allowed = {*sys.stdlib_module_names, "rawllm", "aiohttp", "yarl", "backoff", "msgspec"}
-    extras = {"xllamacpp": "rawllm.local", "pytest": "rawllm.pytest_plugin"}
+    allowed = {*sys.stdlib_module_names, "rawllm", "aiohttp", "multidict", "yarl"}
+    allowed |= {"backoff", "msgspec"}
+    extras = {
+        "langchain_core": "rawllm.integrations.langchain",
+        "pydantic": "rawllm.integrations.langchain",
+        "pytest": "rawllm.pytest_plugin",
+        "xllamacpp": "rawllm.local",
+    }
     for module in SOURCES:
         for name, line in imports(module, types=True):
             root = name.split(".")[0]

@@ -218,9 +218,9 @@ async def test_a_cancelled_reader_leaves_nothing_behind():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"inputs": "one prompt"}, "not a str"),
-        ({"inputs": {"a": 1}}, "not a dict"),
-        ({"inputs": 7}, "not a int"),
+        ({"inputs": "one prompt"}, "type str"),
+        ({"inputs": {"a": 1}}, "type dict"),
+        ({"inputs": 7}, "type int"),
         ({"concurrency": 0}, "1 or more"),
         ({"concurrency": True}, "1 or more"),
         ({"on_error": "ignore"}, '"return" or "raise"'),

@@ -87,7 +87,7 @@ def test_limits_have_the_designs_defaults() -> None:
 @pytest.mark.parametrize(
     ("name", "good", "bad"),
     [
-        ("concurrency", [None, 1, 10**6], [0, -1, 1.0, 0.5, math.nan]),
+        ("concurrency", [None, 1, 10**6, "auto"], [0, -1, 1.0, 0.5, math.nan, "Auto", ""]),
         ("requests_per_minute", [None, 1, 0.1, 1e9], [0, 0.0, -1, math.nan, math.inf, 10**400]),
         ("tokens_per_minute", [None, 1, 0.1, 1e9], [0, 0.0, -1, math.nan, math.inf, 10**5_000]),
         ("burst", [None, 1, 1.5], [0, 0.99, -1, math.nan, math.inf]),
@@ -115,7 +115,7 @@ class Mine(Exception):
 
 def test_a_retry_has_the_designs_defaults() -> None:
     retry = Retry()
-    assert dataclasses.astuple(retry) == (3, 0.5, 8.0, 120.0, 500.0, ())
+    assert dataclasses.astuple(retry) == (3, 0.5, 8.0, 120.0, 500.0, 0.0, ())
 
 
 @pytest.mark.parametrize(
@@ -126,6 +126,7 @@ def test_a_retry_has_the_designs_defaults() -> None:
         ("cap", [0, 0.1, 1e9], [-1, math.nan, math.inf, None]),
         ("max_retry_after", [0, 0.1, 1e9], [-1, math.nan, math.inf, None]),
         ("budget", [0, 0.1, 1e9], [-1, math.nan, math.inf, None]),
+        ("max_outage", [0, 0.1, 1e9], [-1, math.nan, math.inf, None]),
     ],
 )
 def test_a_retry_takes_what_makes_sense(name: str, good: list[Any], bad: list[Any]) -> None:

@@ -89,7 +89,7 @@ def fed(parts: list[bytes], *, text: bool = False, expected: int = 1) -> dict[st
         max_event_bytes=10**6,
     )
     for part in [*filter(None, parts), b""]:  # an empty piece is the end of the body
-        if not found._lifecycle.state.ended:
+        if not found._lifecycle.ended:
             found._take(part)
     error = found._error
     return {

@@ -154,6 +154,23 @@ async def test_64_workers_lose_no_call_to_a_server_that_is_away_for_a_while(serv
             over.set()
 
 
+async def test_auto_finds_what_a_server_bears(server):
+    """On real sockets; what it is worth: `python -m benchmarks.auto`."""
+
+    def busy(request):
+        refuses = server.in_flight > 8
+        return Reply(status=429) if refuses else Reply(first_delay=0.005)
+
+    server.handler = busy
+    async with Client(server.url, model="m", limits=Limits(concurrency="auto")) as llm:
+        answers = await asyncio.gather(*(llm.complete(str(i)) for i in range(500)))
+        limiter = llm._endpoint.limiter()
+        assert (limiter.in_flight, limiter.waiting) == (0, 0)
+    assert [answer.text for answer in answers] == [f"echo: {i}" for i in range(500)]
+    assert server.attempts <= 520
+    assert server.max_in_flight <= 12
+
+
 async def test_a_cancelled_crowd_leaves_nothing_behind(server):
     server.default = Reply(first_delay=60)
     async with Client(server.url, model="m", limits=Limits(concurrency=10)) as llm:

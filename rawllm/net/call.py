@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 from typing import Any
 
 from yarl import URL
@@ -61,6 +62,7 @@ class Call:
         "model",
         "number",
         "policy",
+        "refused_at",
         "secret",
         "sent_at",
         "spent",
@@ -109,6 +111,7 @@ class Call:
         self.attempts = 0  # requests sent
         self.spent = 0  # tries that count against policy.attempts
         self.number: int | None = None  # the place in the queue
+        self.refused_at = math.inf  # when it first met what looks like an outage
         self.started = self.sent_at = 0.0
         self.first_token: float | None = None
 
@@ -173,6 +176,9 @@ class Attempt:
         """Tell whoever watches that the answer is whole."""
         call = self.call
         call.clock.stop()
+        if self.limiter.pace.level is not None:
+            used = 0 if usage is None else usage.completion_tokens or usage.total_tokens
+            self.limiter.finished(self.permit, float(used or 1))
         if call.hooks:
             call.emit(
                 CallFinished,

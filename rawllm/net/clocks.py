@@ -54,6 +54,11 @@ _MESSAGES = {
 }
 
 
+#: Seconds; no timer is set for later than that at first. The clock of the next wait is often the
+#: shorter one (first_token, then idle), and then the timer need not be set anew.
+SOON = 20.0
+
+
 class Clock:
     """`with clock.run("idle", 60.0): await …`, then `if clock.expired: raise clock.error()`.
 
@@ -74,10 +79,13 @@ class Clock:
         "_when",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, total: float | None) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, total: float | None, started: float
+    ) -> None:
+        """The call is bound by `total` seconds from `started` (loop time)."""
         self._loop = loop
         self._total = total
-        self._deadline = None if total is None else loop.time() + total
+        self._deadline = None if total is None else started + total
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[Any] | None = None
         self._pending = 0
@@ -99,7 +107,7 @@ class Clock:
         return None if self._deadline is None else self._deadline - self._loop.time()
 
     def bound(self, total: float | None, started: float) -> None:
-        """From here on the call is bound by `total` seconds from `started`."""
+        """From here on another total bounds the call."""
         self._total = total
         self._deadline = None if total is None else started + total
 
@@ -130,9 +138,10 @@ class Clock:
         self._task = task
         self._pending = task.cancelling()
         timer = self._timer
-        if timer is None or timer.when() > when:
-            if timer is not None:
-                timer.cancel()
+        if timer is None:
+            self._timer = self._loop.call_at(min(when, self._loop.time() + SOON), self._fire)
+        elif timer.when() > when:
+            timer.cancel()
             self._timer = self._loop.call_at(when, self._fire)
         return self
 

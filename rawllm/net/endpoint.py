@@ -14,6 +14,8 @@ from ..errors import RawLLMError
 from ..options import Limits, Retry
 from ..sansio.bucket import TokenBucket
 from ..sansio.estimate import TokenEstimate
+from ..sansio.failures import PROCESSED
+from ..sansio.level import Level
 from ..sansio.manners import StreamManners
 from ..sansio.pace import Pace
 from ..sansio.retry import Budget
@@ -62,8 +64,11 @@ class Endpoint:
         self.label = str(base_url.with_user(None).with_query(None))
         self.sessions = sessions
         self.limits = limits
-        self.pace = Pace(base=retry.base, cap=retry.cap, longest=retry.max_retry_after)
-        self.budget = Budget(retry.budget)
+        self.pace = Pace(
+            base=retry.base,
+            cap=retry.cap,
+            longest=max(retry.max_retry_after, retry.max_outage),
+        )
         self.estimate = TokenEstimate()
         self.transport = Transport(
             sessions, proxy=proxy_for(base_url, proxy), manners=StreamManners()
@@ -75,13 +80,20 @@ class Endpoint:
             weakref.WeakKeyDictionary()
         )
         self.requests, self.tokens = _buckets(limits)
-        wanted = limits.concurrency or default_concurrency()
+        wanted = default_concurrency()
+        if isinstance(limits.concurrency, int):
+            wanted = limits.concurrency
         # A user's own connector may have a queue of its own, in which aiohttp's connect timeout
         # runs: what would wait there had better wait here.
         self.concurrency = min(wanted, sessions.room or wanted)
+        # Who outlives a server's death must be able to send again all that it takes along.
+        death = PROCESSED * self.concurrency if retry.max_outage else 0
+        self.budget = Budget(max(retry.budget, death))
         self._limiters: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Limiter] = (
             weakref.WeakKeyDictionary()
         )
+        if limits.concurrency == "auto":
+            self.adapt()
 
     def limiter(self) -> Limiter:
         """The running loop's."""
@@ -98,7 +110,15 @@ class Endpoint:
                 pace=self.pace,
                 loop=loop,
             )
+            limiter.adapt()
         return limiter
+
+    def adapt(self) -> None:
+        """From now on find out how many may be in flight, up to the present `concurrency`."""
+        if self.pace.level is None:
+            self.pace.level = Level(self.concurrency)
+            for limiter in self._limiters.values():
+                limiter.adapt()
 
 
 def _buckets(limits: Limits) -> tuple[TokenBucket | None, TokenBucket | None]:

@@ -23,8 +23,8 @@ from ..errors import APIError
 from ..hooks import AttemptFailed, CallStarted
 from ..sansio import failures
 from ..sansio.decode import error_body
-from ..sansio.headers import rate_limits
-from ..sansio.pace import Permit
+from ..sansio.headers import remaining
+from ..sansio.pace import STRAIN, Permit
 from ..sansio.redact import strike_out
 from ..sansio.retry import decide
 from .call import Attempt, Call, failed, tell_attempt, tell_pause, tell_retry
@@ -51,31 +51,22 @@ async def exchange(endpoint: Endpoint, call: Call, consume: Callable[[Attempt], 
     """
     loop = asyncio.get_running_loop()
     call.started = loop.time() if call.asked is None else call.asked
-    call.clock = Clock(loop, None)
-    call.clock.bound(call.clocks.opening, call.started)
+    call.clock = Clock(loop, call.clocks.opening, call.started)
     if call.hooks:
         call.emit(CallStarted, stream=call.stream)
     try:
-        result: T | Again = await _first(endpoint, call, consume)
-        if isinstance(result, Again):
-            result = await _retries(endpoint, call, consume, [result])
+        # Outside of backoff's decorator: to pass through that takes 2.4 µs, and nearly every call
+        # needs no more than this.
+        try:
+            return await _attempt(endpoint, call, consume)
+        except Again as again:
+            waits = [again]
+        return await _retries(endpoint, call, consume, waits)
     except BaseException as error:
         Again.forget(error)
         call.clock.stop()
         failed(call, error, loop.time())
         raise
-    return result
-
-
-async def _first(
-    endpoint: Endpoint, call: Call, consume: Callable[[Attempt], Awaitable[T]]
-) -> T | Again:
-    """The first attempt, outside of backoff's decorator: passing through that takes 2.4 µs, and
-    nearly every call needs no more than this."""
-    try:
-        return await _attempt(endpoint, call, consume)
-    except Again as again:
-        return again
 
 
 @retried
@@ -135,10 +126,13 @@ async def _attempt(endpoint: Endpoint, call: Call, consume: Callable[[Attempt], 
         limiter.give_back(permit, call.tokens)
     else:
         attempt.end()
-    if wait is None:
-        _add_hint(error, endpoint)
+    if wait is not None:
+        raise Again(wait)
+    _add_hint(error, endpoint)
+    try:
         raise error
-    raise Again(wait)
+    finally:
+        del error  # it holds this frame: not in a cycle, which only the collector ends
 
 
 async def _wait_for_turn(limiter: Limiter, call: Call) -> Permit:
@@ -149,7 +143,7 @@ async def _wait_for_turn(limiter: Limiter, call: Call) -> Permit:
             call.tokens,
             number=call.number,
             deadline=clock.deadline,
-            patient=call.policy.attempts > 1,
+            policy=call.policy,
         )
     raise clock.error()
 
@@ -173,8 +167,10 @@ async def _send(attempt: Attempt) -> Response:
         raise error
     headers = attempt.response.headers
     if "x-ratelimit-remaining-requests" in headers or "x-ratelimit-remaining-tokens" in headers:
-        left = rate_limits(headers)
-        attempt.limiter.believe(requests=left.remaining_requests, tokens=left.remaining_tokens)
+        attempt.limiter.believe(
+            requests=remaining(headers.get("x-ratelimit-remaining-requests")),
+            tokens=remaining(headers.get("x-ratelimit-remaining-tokens")),
+        )
     return attempt.response
 
 
@@ -244,13 +240,22 @@ def _judge(attempt: Attempt, error: APIError) -> float | None:
             error=type(error).__name__,
             status_code=error.status_code,
         )
-    pause = 0.0
-    if failures.of(error).pauses:
+    row, pace, now = failures.of(error), endpoint.pace, limiter.now()
+    pause, outage = 0.0, None
+    since = min(attempt.permit.at, call.refused_at)
+    if row.outage:
+        call.refused_at = min(now, call.refused_at)
+    if row.pauses or (row.outage and call.policy.max_outage and pace.silent(since)):
         began = limiter.refused(attempt.permit, error.copy(), random=random.random)
+        down = pace.outage(now)
+        outage = max(down, now - call.refused_at)
+        if row.outage and not down < call.policy.max_outage <= outage:
+            error.outage = down  # else others are taken, and this call alone is refused
         # While an endpoint is paused, a try is spent by the call that found it so, and by none of
         # those that were under way or behind it: their failure is the same event.
-        # A call without retries has none to be spared for.
-        call.spent += began or call.policy.attempts == 1
+        # A call without retries has none to be spared for. Under max_outage none is spent.
+        if not call.policy.max_outage:
+            call.spent += began or call.policy.attempts == 1
         if began:
             # It sits the pause out beside the queue, to come behind all who queue up meanwhile: at
             # the head, one call would be probed to death while the others only wait.
@@ -259,15 +264,21 @@ def _judge(attempt: Attempt, error: APIError) -> float | None:
             tell_pause(attempt, error, pause)
     else:
         call.spent += 1
-        if error.sent:  # it was taken in, whatever came of it
+        if error.kind in STRAIN:
+            limiter.strained(attempt.permit)
+        if error.sent and not row.outage:  # it was taken in, whatever came of it
             limiter.accepted(attempt.permit)
+        else:
+            limiter.abandoned(attempt.permit)
     remaining = call.clock.remaining()
     wait = decide(
-        error,
+        row,
+        error.retry_after,
         policy=call.policy,
         spent=call.spent,
         budget=endpoint.budget,
         remaining=remaining,
+        outage=outage,
         random=random.random,
     )
     if wait is None:

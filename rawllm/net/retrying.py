@@ -23,8 +23,7 @@ from ..errors import APIError, ConfigurationError
 from ..hooks import logger
 from ..options import Retry
 from ..sansio import failures
-from ..sansio.retry import Budget
-from ..sansio.retry import backoff as backoff_of
+from ..sansio.retry import Budget, decide
 
 __all__ = ["Again", "retried", "retry"]
 
@@ -79,20 +78,24 @@ async def _run(
 
 
 def _wait(error: Exception, policy: Retry, budget: Budget, spent: int) -> float | None:
-    """As sansio/retry.py's `decide`, but for a coroutine that no limiter stands before: what pauses
-    an endpoint costs nothing there, since the pause is wait and protection. Here it has both to
-    itself, like the user's own errors."""
-    row, asked = failures.Failure(APIError, retried=False), 0.0
+    """For a coroutine that no limiter stands before. What pauses an endpoint costs nothing there,
+    since the pause is wait and protection; here it has both to itself, like the user's own
+    errors."""
+    row, asked = failures.Failure(APIError, retried=False), None
     if isinstance(error, APIError):
-        row, asked = failures.of(error), error.retry_after or 0.0
-    if not row.retried and not isinstance(error, policy.on):
-        return None
-    if spent >= policy.attempts or asked > policy.max_retry_after:
-        return None
-    if not budget.take(row.cost or failures.PLAIN):
-        return None
-    wait = backoff_of(policy, spent, random.random)
-    return asked + min(wait, policy.base) if asked else wait
+        row, asked = failures.of(error), error.retry_after
+    return decide(
+        row._replace(
+            retried=row.retried or isinstance(error, policy.on), cost=row.cost or failures.PLAIN
+        ),
+        asked,
+        policy=policy,
+        spent=spent,
+        budget=budget,
+        remaining=None,
+        outage=None,
+        random=random.random,
+    )
 
 
 @overload

@@ -25,6 +25,7 @@ from yarl import URL
 from ..errors import ConfigurationError
 from ..options import Secret
 from .address import check_proxy
+from .request import Request
 
 __all__ = ["Connection", "Sessions", "current", "proxy_for"]
 
@@ -279,6 +280,7 @@ class Sessions:
         return aiohttp.ClientSession(
             connector=connector,
             connector_owner=owner,
+            request_class=Request,
             # The clocks are ours. total=None must be said: aiohttp's default of 300 s counts the
             # time in the queue, and a later release may bring it back where it is left out.
             timeout=aiohttp.ClientTimeout(total=None),

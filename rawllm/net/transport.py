@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import io
 import math
 import os
 import ssl
@@ -32,9 +31,6 @@ __all__ = ["Response", "Transport"]
 #: A reused connection that fails within this many seconds of the request was dead before it. Later
 #: it may have been a long prefill that crashed the server: not to be repeated unasked.
 STALE_WITHIN = 1.0
-
-#: Above this aiohttp warns of bytes as a body, and sends a file in pieces without one.
-LARGE_BODY = 1024 * 1024
 
 #: What is read of the body after a stream's end to get the connection back: bytes, seconds.
 DRAIN_BYTES, DRAIN_SECONDS = 64 * 1024, 0.25
@@ -111,13 +107,16 @@ class Response:
                 if clock.expired:
                     raise clock.error()
             if not piece:
-                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                break
             if not pieces:
                 arrived()
             size += len(piece)
             if size > limit:
                 raise _too_large(limit)
             pieces.append(piece)
+            if self._content.at_eof():
+                break
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _buffered(self) -> bytes:
         """What has arrived of the body, without waiting."""
@@ -133,11 +132,13 @@ class Response:
     async def drain(self, clock: Clock) -> None:
         """Read the little that follows a stream's end, so that the connection goes back to the
         pool; close it where the server does not come to an end."""
-        size = 0
-        with suppress(APIError), clock.run("idle", DRAIN_SECONDS):
+        with suppress(APIError):
             # The answer was complete: what is wrong with its tail is of no interest.
-            while size <= DRAIN_BYTES and (piece := await self.readany()):
-                size += len(piece)
+            size = len(self._buffered())
+            if not self._content.at_eof():
+                with clock.run("idle", DRAIN_SECONDS):
+                    while size <= DRAIN_BYTES and (piece := await self.readany()):
+                        size += len(piece)
         if clock.expired:
             clock.error()
         if self._content.at_eof() and self.connection is not None:
@@ -183,7 +184,7 @@ class Transport:
                 raw = await self._sessions.get(fresh=fresh)._request(
                     method,
                     url,
-                    data=io.BytesIO(body) if body and len(body) > LARGE_BODY else body,
+                    data=body,
                     headers=headers,
                     # Followed, a redirect would carry `api-key` headers and the prompt to another
                     # host (aiohttp drops only Authorization and Cookie there).
@@ -265,7 +266,7 @@ def _open_error(
         ):
             return fault("tls", f"{where} did not accept this client: {reason}", sent=False)
         return fault("lost", f"{where} closed the connection without an answer")
-    if isinstance(failure, aiohttp.ClientResponseError):
+    if isinstance(failure, http_exceptions.HttpProcessingError):
         return _malformed(failure, where)
     if isinstance(failure, (aiohttp.ClientConnectionError, RuntimeError)):
         return fault("closed", f"the client was closed: {_reason(failure)}", sent=False)
@@ -321,10 +322,10 @@ def _connect_error(failure: aiohttp.ClientConnectorError, where: str, scheme: st
     return fault("connect", f"cannot connect to {where}: {reason}", sent=False)
 
 
-def _malformed(failure: aiohttp.ClientResponseError, where: str) -> APIError:
+def _malformed(failure: http_exceptions.HttpProcessingError, where: str) -> APIError:
     """What came was no HTTP. aiohttp's status, 400, is made up: no server sent it."""
     text = str(failure.message)
-    cause = getattr(failure.__cause__, "__cause__", None)  # the parser's; between: the protocol's
+    cause = failure.__cause__  # the parser's; this one is the protocol's
     if isinstance(cause, http_exceptions.LineTooLong) or "Too many headers" in text:
         return fault("limit", f"{where} sent headers over the limit of 8190 bytes or 128 lines")
     if "content-encoding" in text.lower():

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, TypeVar, overload
 
 from ..errors import BadRequestError, ConfigurationError, UnprocessableEntityError
-from ..options import NOT_GIVEN, NotGiven, TimeoutLike, hidden
+from ..options import NOT_GIVEN, NotGiven, TimeoutLike, hidden, hide
+from ..requester import Requester
 from ..sansio.deltas import ChatAccumulator
 from ..sansio.encode import plain_messages, without_not_given
+from ..sansio.parsed import ParsedChatCompletion, parsed_completion
+from ..sansio.schema import Form, form_of
 from ..sansio.types import ChatCompletion, ChatCompletionChunk
 from ..stream import ChatStream
-
-if TYPE_CHECKING:
-    from ..client import Client
+from ..tools import readers, tool_params
+from .chat_stream import ChatCompletionStream, ChatCompletionStreamManager
+from .typed import Rung, climb, typed
 
 __all__ = ["Chat", "ChatCompletions"]
 
@@ -22,11 +25,13 @@ PATH = "/chat/completions"
 
 Stream = ChatStream[ChatCompletionChunk, ChatCompletion]
 
+R = TypeVar("R")
+
 
 class Chat:
     """`client.chat`"""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Requester) -> None:
         self._client = client
 
     @cached_property
@@ -37,8 +42,9 @@ class Chat:
 class ChatCompletions:
     """`client.chat.completions`"""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Requester) -> None:
         self._client = client
+        self._rung = Rung()
 
     @overload
     async def create(
@@ -83,7 +89,8 @@ class ChatCompletions:
         """POST /chat/completions, with the arguments of openai-python's method of this name.
 
         What is not known here goes to the wire untouched (`top_k`, `min_p`, `priority`,
-        `chat_template_kwargs`). With stream=True a `ChatStream` that has its first output.
+        `chat_template_kwargs`). With stream=True a `ChatStream` that has its first output. `tools`
+        may hold Python functions.
         """
         extra_headers, extra_query = hidden(extra_headers), hidden(extra_query)
         options: dict[str, Any] = {
@@ -94,6 +101,8 @@ class ChatCompletions:
         }
         if stream:
             return await self._open(messages=messages, model=model, **options, **params)
+        if "tools" in params:
+            params["tools"] = tool_params(params["tools"])
         if not isinstance(stream, NotGiven):
             params["stream"] = stream
         return await self._client._request(
@@ -119,6 +128,8 @@ class ChatCompletions:
         **params: Any,
     ) -> Stream:
         endpoint = self._client._endpoint
+        if "tools" in params:
+            params["tools"] = tool_params(params["tools"])
         # Usage is asked for by us, not by the user; a chunk without choices is kept from them.
         ours = not (
             keep_usage_chunk or "stream_options" in params or endpoint.refuses_stream_options
@@ -160,9 +171,103 @@ class ChatCompletions:
             **params,
         )
 
+    @overload
+    async def parse(
+        self, *, messages: Any, response_format: type[R], repair: bool = ..., **params: Any
+    ) -> ParsedChatCompletion[R]: ...
+
+    @overload
+    async def parse(
+        self, *, messages: Any, response_format: Any = ..., repair: bool = ..., **params: Any
+    ) -> ParsedChatCompletion[Any]: ...
+
+    async def parse(
+        self,
+        *,
+        messages: Any,
+        response_format: Any = NOT_GIVEN,
+        repair: bool = False,
+        **params: Any,
+    ) -> ParsedChatCompletion[Any]:
+        """A whole answer with its content as an object, in `choices[0].message.parsed`.
+
+        response_format: a msgspec Struct, dataclass, TypedDict, pydantic model or any other type
+            that JSON can be read as; a dict goes to the server as it is, and nothing is parsed.
+        repair: bool, send an answer that does not fit back once, with what is wrong with it.
+        params: arguments of create. Calls of functions among `tools`, of types (by
+            `pydantic_function_tool`) and of strict tools have `function.parsed_arguments`.
+
+        Raises, besides APIError's classes: LengthFinishReasonError, ContentFilterFinishReasonError,
+        StructuredOutputError.
+        """
+        hide(params)
+        form, params = _form_in(response_format, params)
+        return await self._parse(form, repair=repair, messages=messages, **params)
+
+    async def _parse(
+        self, form: Form | None, *, repair: bool, messages: Any, **params: Any
+    ) -> ParsedChatCompletion[Any]:
+        if params.get("stream"):
+            raise ConfigurationError(
+                "a typed answer comes whole; chat.completions.stream(response_format=…) streams it"
+            )
+        tools = readers(params.get("tools"))
+        params["messages"] = list(messages)
+
+        async def send(asking: dict[str, Any]) -> ChatCompletion:
+            answer: ChatCompletion = await self.create(**asking)
+            return answer
+
+        if form is None:
+            return parsed_completion(await send(params), None, tools)
+        return await typed(send, params, form, tools, self._rung, repair=repair)
+
+    @overload
+    def stream(
+        self, *, messages: Any, response_format: type[R], **params: Any
+    ) -> ChatCompletionStreamManager[R]: ...
+
+    @overload
+    def stream(
+        self, *, messages: Any, response_format: Any = ..., **params: Any
+    ) -> ChatCompletionStreamManager[Any]: ...
+
+    def stream(
+        self, *, messages: Any, response_format: Any = NOT_GIVEN, **params: Any
+    ) -> ChatCompletionStreamManager[Any]:
+        """The events of a streamed answer, as openai-python's method of this name gives them:
+        `async with client.chat.completions.stream(…) as stream:`, `async for event in stream:`.
+
+        Arguments as `parse`, but there is no repair.
+        """
+        hide(params)
+        form, params = _form_in(response_format, params)
+        params["messages"] = list(messages)
+        tools = readers(params.get("tools"))
+
+        async def opening() -> ChatCompletionStream[Any]:
+            async def send(asking: dict[str, Any]) -> Stream:
+                return await self._open(**asking)
+
+            chunks = await (send(params) if form is None else climb(send, params, form, self._rung))
+            return ChatCompletionStream(chunks, form, tools)
+
+        return ChatCompletionStreamManager(opening)
+
+
+def _form_in(response_format: Any, params: dict[str, Any]) -> tuple[Form | None, dict[str, Any]]:
+    """(what to read the answer as, the arguments to send besides)."""
+    if isinstance(response_format, dict):
+        return None, {**params, "response_format": response_format}
+    if response_format is None or not without_not_given({"": response_format}):
+        return None, params
+    return form_of(response_format), params
+
 
 def _choices(params: Mapping[str, Any], extra_body: Any = None) -> int:
     """How many choices were asked for."""
+    if extra_body is None and "n" not in params:
+        return 1
     asked = {**params, **extra_body} if isinstance(extra_body, Mapping) else params
     n = without_not_given({"n": asked.get("n")}).get("n")
     if n is None:

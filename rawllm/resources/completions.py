@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
 from ..options import NOT_GIVEN, NotGiven, TimeoutLike, hidden
+from ..requester import Requester
 from ..sansio.deltas import TextAccumulator
 from ..sansio.types import Completion
 from ..stream import ChatStream
 from .chat import _choices
-
-if TYPE_CHECKING:
-    from ..client import Client
 
 __all__ = ["Completions"]
 
@@ -20,7 +18,7 @@ PATH = "/completions"
 
 
 class Completions:
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Requester) -> None:
         self._client = client
 
     @overload

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import ConfigurationError
 from ..options import hide
+from ..requester import Requester
 from ..sansio.types import Model, ModelList
-
-if TYPE_CHECKING:
-    from ..client import Client
 
 __all__ = ["Models"]
 
 
 class Models:
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Requester) -> None:
         self._client = client
 
     async def list(self, **options: Any) -> ModelList:

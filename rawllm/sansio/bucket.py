@@ -27,9 +27,10 @@ class TokenBucket:
 
     def level(self, now: float) -> float:
         """What is in it now; below zero while a cost above the burst is being paid off."""
-        # max(): a clock that is not quite monotonic must not take tokens away.
-        gained = max(0.0, now - self._updated) * self.rate
-        return min(self.burst, self._level + gained)
+        level, elapsed = self._level, now - self._updated
+        if elapsed > 0.0:  # a clock that is not quite monotonic must not take tokens away
+            level += elapsed * self.rate
+        return level if level < self.burst else self.burst
 
     def wait(self, amount: float, now: float) -> float:
         """Seconds until `amount` could be taken; 0.0: now. Takes nothing.

@@ -27,7 +27,14 @@ from .types import (
     Usage,
 )
 
-__all__ = ["Accumulator", "ChatAccumulator", "TextAccumulator"]
+__all__ = [
+    "Accumulator",
+    "ChatAccumulator",
+    "PartialTool",
+    "TextAccumulator",
+    "add_function",
+    "find_tool",
+]
 
 
 class Accumulator(Protocol):
@@ -42,6 +49,10 @@ class Accumulator(Protocol):
     seen: int
     finished: int
 
+    @property
+    def finish_reason(self) -> str | None:
+        """The first choice's."""
+
     def add(self, chunk: Any) -> bool:
         """Take one chunk. True if it holds output: anything but a role."""
 
@@ -49,7 +60,7 @@ class Accumulator(Protocol):
         """What has accumulated so far."""
 
 
-class _Tool:
+class PartialTool:
     """One tool call in the making."""
 
     __slots__ = ("arguments", "id", "index", "name", "type")
@@ -79,8 +90,8 @@ class _Choice:
         self.content: list[str] = []
         self.reasoning: list[str] = []
         self.refusal: list[str] = []
-        self.tools: list[_Tool] = []
-        self.function: _Tool | None = None  # the older function_call
+        self.tools: list[PartialTool] = []
+        self.function: PartialTool | None = None  # the older function_call
         self.logprobs: Logprobs | None = None
         self.finish_reason: str | None = None
 
@@ -93,6 +104,10 @@ class ChatAccumulator:
         self._first: ChatCompletionChunk | None = None
         self._last: ChatCompletionChunk | None = None
         self._choices: dict[int, _Choice] = {}
+
+    @property
+    def finish_reason(self) -> str | None:
+        return self._choices[min(self._choices)].finish_reason if self._choices else None
 
     def add(self, chunk: ChatCompletionChunk) -> bool:
         output = False
@@ -166,30 +181,30 @@ def _add_rest(choice: _Choice, delta: ChoiceDelta) -> bool:
     elif delta.function_call is not None:
         # llama-cpp-python sends both forms for one call: tool_calls wins.
         if choice.function is None:
-            choice.function = _Tool(None)
-        _add_function(choice.function, delta.function_call)
+            choice.function = PartialTool(None)
+        add_function(choice.function, delta.function_call)
         output = True
     return output
 
 
-def _add_tool(tools: list[_Tool], piece: DeltaToolCall) -> None:
-    tool = _find_tool(tools, piece)
+def _add_tool(tools: list[PartialTool], piece: DeltaToolCall) -> None:
+    tool = find_tool(tools, piece)
     if piece.id:
         tool.id = piece.id  # set, never appended: llama-cpp-python repeats it on every delta
     if piece.type:
         tool.type = piece.type
     if piece.function is not None:
-        _add_function(tool, piece.function)
+        add_function(tool, piece.function)
 
 
-def _add_function(tool: _Tool, function: DeltaFunction) -> None:
+def add_function(tool: PartialTool, function: DeltaFunction) -> None:
     if function.name:
         tool.name = function.name  # set, never appended, as the id
     if function.arguments:
         tool.arguments.append(function.arguments)
 
 
-def _find_tool(tools: list[_Tool], piece: DeltaToolCall) -> _Tool:
+def find_tool(tools: list[PartialTool], piece: DeltaToolCall) -> PartialTool:
     """The call that a piece goes on with, or a new one.
 
     By index where there is one; but two ids under one index are two calls (Ollama sends index 0
@@ -208,12 +223,12 @@ def _find_tool(tools: list[_Tool], piece: DeltaToolCall) -> _Tool:
             break
         else:
             return tool
-    tool = _Tool(piece.index)
+    tool = PartialTool(piece.index)
     tools.append(tool)
     return tool
 
 
-def _begins_another(tool: _Tool, piece: DeltaToolCall) -> bool:
+def _begins_another(tool: PartialTool, piece: DeltaToolCall) -> bool:
     """A named piece with arguments, after a call whose arguments are complete."""
     function = piece.function
     if function is None or not function.name or not (function.arguments or "").strip():
@@ -263,7 +278,7 @@ def _whole_choice(index: int, choice: _Choice) -> Choice:
     )
 
 
-def _whole_function(tool: _Tool) -> FunctionCall:
+def _whole_function(tool: PartialTool) -> FunctionCall:
     return FunctionCall(name=tool.name, arguments="".join(tool.arguments))
 
 
@@ -279,6 +294,10 @@ class TextAccumulator:
         self._text: dict[int, list[str]] = {}
         self._finish: dict[int, str] = {}
         self._logprobs: dict[int, CompletionLogprobs] = {}
+
+    @property
+    def finish_reason(self) -> str | None:
+        return self._finish.get(min(self._text)) if self._text else None
 
     def add(self, chunk: Completion) -> bool:
         output = False

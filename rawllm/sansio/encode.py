@@ -14,12 +14,13 @@ from typing import Any
 import msgspec
 
 from ..errors import ConfigurationError
-from ..options import NotGiven
 from .types import ChatCompletionMessage
 
 __all__ = ["encode", "messages_of", "without_not_given"]
 
 
+#: Ours and openai's. By name, since theirs must not be imported.
+_LEFT_OUT = frozenset({"NotGiven", "Omit"})
 _BINARY = (bytes, bytearray, memoryview)
 _NESTED = frozenset({dict, list, tuple})
 _PLAIN = frozenset({str, int, float, bool, type(None)})
@@ -30,7 +31,10 @@ class _Unknown(Exception):
 
 
 def _hook(value: Any) -> Any:
-    """What msgspec does not know: pydantic's models, by duck typing."""
+    """What msgspec does not know: pydantic's models, by duck typing, and a str of another type, as
+    LangChain's texts are."""
+    if isinstance(value, str):
+        return str.__str__(value)
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type):
         return dump(exclude_none=True)
@@ -90,11 +94,7 @@ def _holds_bytes(value: Any) -> bool:
 
 def without_not_given(params: dict[str, Any]) -> dict[str, Any]:
     """openai-python's `NOT_GIVEN` and `Omit` leave an argument out; None is sent as null."""
-    return {
-        name: value
-        for name, value in params.items()
-        if not isinstance(value, NotGiven) and type(value).__name__ not in ("NotGiven", "Omit")
-    }
+    return {name: value for name, value in params.items() if type(value).__name__ not in _LEFT_OUT}
 
 
 def messages_of(prompt: Any, *, system: str | None = None) -> list[Any]:

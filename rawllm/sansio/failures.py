@@ -1,5 +1,5 @@
 """The one table of failures: what went wrong → error class, retried or not, what it costs, whether
-it pauses the endpoint.
+it pauses the endpoint, whether it is a sign of an outage.
 
 Looks nothing up elsewhere and waits for nothing: retry.py turns a row into seconds, pace.py into
 a pause. A new retry rule is a row here and a row in the table's test.
@@ -44,20 +44,23 @@ PLAIN, PROCESSED = 5, 10
 
 class Failure(NamedTuple):
     """A row. cost: tokens of the retry budget. pauses: nothing more is sent to the endpoint for a
-    while, and the retry costs no budget, since the pause is what protects the server."""
+    while, and the retry costs no budget, since the pause is what protects the server. outage: it
+    is the endpoint's fault and not the request's; without `pauses` only where the endpoint took
+    no other request meanwhile (`Pace.silent`), and under `max_outage` it then pauses too."""
 
     error: type[APIError]
     retried: bool
     cost: int = 0
     pauses: bool = False
+    outage: bool = False
 
 
 TABLE: Mapping[str, Failure] = {
     # Before the request left
-    "refused": Failure(APIConnectionError, True, pauses=True),
-    "connect_timeout": Failure(ConnectTimeout, True, pauses=True),
-    "dns": Failure(APIConnectionError, True, PLAIN),
-    "connect": Failure(APIConnectionError, True, PLAIN),
+    "refused": Failure(APIConnectionError, True, pauses=True, outage=True),
+    "connect_timeout": Failure(ConnectTimeout, True, pauses=True, outage=True),
+    "dns": Failure(APIConnectionError, True, PLAIN, outage=True),
+    "connect": Failure(APIConnectionError, True, PLAIN, outage=True),
     "tls": Failure(APIConnectionError, False),
     "proxy": Failure(APIConnectionError, False),
     "closed": Failure(APIConnectionError, False),
@@ -88,16 +91,17 @@ TABLE: Mapping[str, Failure] = {
     "409": Failure(ConflictError, True, PLAIN),
     "422": Failure(UnprocessableEntityError, False),
     "425": Failure(APIStatusError, True, PLAIN),
-    "429": Failure(RateLimitError, True, pauses=True),
+    "429": Failure(RateLimitError, True, pauses=True, outage=True),
     "4xx": Failure(APIStatusError, False),
     "500": Failure(InternalServerError, True, PLAIN),
     "501": Failure(InternalServerError, False),
-    "502": Failure(InternalServerError, True, PLAIN),
-    "503": Failure(InternalServerError, True, pauses=True),
+    # A gateway before a dead server, or one whose server dies of this very prompt.
+    "502": Failure(InternalServerError, True, PLAIN, outage=True),
+    "503": Failure(InternalServerError, True, pauses=True, outage=True),
     # The model behind the gateway may still be generating.
     "504": Failure(InternalServerError, True, PROCESSED),
     # Anthropic's "overloaded", which gateways pass through: a 503 by another number.
-    "529": Failure(InternalServerError, True, pauses=True),
+    "529": Failure(InternalServerError, True, pauses=True, outage=True),
     "5xx": Failure(InternalServerError, True, PLAIN),
 }
 
@@ -116,7 +120,7 @@ def of(error: APIError) -> Failure:
     wanted = header_rules.should_retry(error.headers) if error.headers else None
     if wanted is None or wanted == row.retried:
         return row
-    return row._replace(retried=wanted, cost=row.cost or PLAIN)
+    return row._replace(retried=wanted, cost=row.cost or PLAIN, outage=row.outage and wanted)
 
 
 def fault(kind: str, message: str, **data: Any) -> APIError:

@@ -15,39 +15,11 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-import msgspec
-
-__all__ = ["RateLimits", "rate_limits", "request_id", "retry_after", "should_retry"]
+__all__ = ["remaining", "request_id", "retry_after", "should_retry"]
 
 # Not float(): it takes "+5", "1_0", "1e3", "nan", "inf" and the digits of all scripts.
 # RFC 9110 §10.2.3 has no fraction; servers send one, and openai-python reads it.
 _NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-
-#: Durations as Go writes them and OpenAI sends them: "6m0s", "120ms", "1h2m3.5s".
-_DURATION: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|[smhd]))+")
-_DURATION_PART: Final = re.compile(r"([0-9.]+)([a-zµ]+)")
-_UNIT_SECONDS: Final = {
-    "ns": 1e-9,
-    "us": 1e-6,
-    "µs": 1e-6,
-    "ms": 1e-3,
-    "s": 1.0,
-    "m": 60.0,
-    "h": 3600.0,
-    "d": 86400.0,
-}
-
-
-class RateLimits(msgspec.Struct, frozen=True):
-    """What the server says is left of a rate, and in how many seconds it is whole again."""
-
-    remaining_requests: float | None = None
-    reset_requests: float | None = None
-    remaining_tokens: float | None = None
-    reset_tokens: float | None = None
-
-
-_NO_LIMITS: Final = RateLimits()
 
 
 def retry_after(headers: Mapping[str, str], *, now_epoch: float | None = None) -> float | None:
@@ -86,23 +58,9 @@ def request_id(headers: Mapping[str, str]) -> str | None:
     return found.get("x-request-id") or found.get("request-id") or None
 
 
-def rate_limits(headers: Mapping[str, str]) -> RateLimits:
-    """`x-ratelimit-remaining-*` and `x-ratelimit-reset-*`, for requests and for tokens."""
-    found = _find(
-        headers,
-        "x-ratelimit-remaining-requests",
-        "x-ratelimit-reset-requests",
-        "x-ratelimit-remaining-tokens",
-        "x-ratelimit-reset-tokens",
-    )
-    if not found:
-        return _NO_LIMITS
-    return RateLimits(
-        remaining_requests=_number(found.get("x-ratelimit-remaining-requests")),
-        reset_requests=_duration(found.get("x-ratelimit-reset-requests")),
-        remaining_tokens=_number(found.get("x-ratelimit-remaining-tokens")),
-        reset_tokens=_duration(found.get("x-ratelimit-reset-tokens")),
-    )
+def remaining(value: str | None) -> float | None:
+    """What an `x-ratelimit-remaining-*` header says is left."""
+    return _number(value)
 
 
 def _find(headers: Mapping[str, str], *names: str) -> dict[str, str]:
@@ -114,17 +72,6 @@ def _number(value: str | None) -> float | None:
     if value is None or not _NUMBER.fullmatch(value := value.strip(" \t")):
         return None
     return float(value)
-
-
-def _duration(value: str | None) -> float | None:
-    seconds = _number(value)
-    if seconds is not None or value is None:
-        return seconds
-    if not _DURATION.fullmatch(value := value.strip(" \t")):
-        return None
-    return sum(
-        float(amount) * _UNIT_SECONDS[unit] for amount, unit in _DURATION_PART.findall(value)
-    )
 
 
 def _date(value: str | None) -> float | None:

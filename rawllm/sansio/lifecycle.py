@@ -15,6 +15,8 @@ __all__ = ["MOVES", "Lifecycle", "Signal", "State"]
 
 
 class State(Enum):
+    __hash__ = object.__hash__  # Enum's own is written in Python, and MOVES is asked all the time
+
     OPENING = "opening"  # nothing has come yet but roles
     STREAMING = "streaming"  # some choice goes on
     SEEN_FINISHED = "seen_finished"  # every choice that appeared has finished, some never appeared
@@ -23,12 +25,10 @@ class State(Enum):
     BROKEN = "broken"
     CLOSED = "closed"  # by the user, half-read
 
-    @property
-    def ended(self) -> bool:
-        return self in (State.COMPLETE, State.BROKEN, State.CLOSED)
-
 
 class Signal(Enum):
+    __hash__ = object.__hash__
+
     OUTPUT = "output"  # a chunk, and some choice that appeared has not finished
     SEEN_FINISHED = "seen_finished"  # a chunk, and all that appeared have
     FINISHED = "finished"  # a chunk, and all that were asked for have
@@ -90,20 +90,23 @@ MOVES: dict[State, dict[Signal, State]] = {
 
 
 class Lifecycle:
-    """Where one stream stands. expected: int, choices asked for (n × prompts)."""
+    """Where one stream stands. expected: int, choices asked for (n × prompts). ended: no move is
+    left."""
 
-    __slots__ = ("done_seen", "expected", "state")
+    __slots__ = ("done_seen", "ended", "expected", "state")
 
     def __init__(self, expected: int = 1) -> None:
         self.expected = expected
         self.state = State.OPENING
         self.done_seen = False
+        self.ended = False
 
     def move(self, signal: Signal) -> State:
         try:
             self.state = MOVES[self.state][signal]
         except KeyError:
             raise ValueError(f"{signal} is no legal move of a stream in {self.state}") from None
+        self.ended = not MOVES[self.state]
         if signal is Signal.DONE:
             self.done_seen = True
         return self.state

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from ..errors import APIError
@@ -23,13 +24,21 @@ _SHORTEST = 5
 def credentials(secret: str | None, *sent: Mapping[str, str]) -> list[str]:
     """What was sent and must not be shown, longest first. sent: headers, queries."""
     found = {secret or ""}
-    for name, value in (pair for mapping in sent for pair in mapping.items()):
-        if _CREDENTIALS & set(re.split("[-_]", name.lower())):
-            found.update((str(value), value.rpartition(" ")[2]))  # less its "Bearer"
+    for mapping in sent:
+        for name, value in mapping.items():
+            if _names_a_credential(name):
+                found.update((str(value), value.rpartition(" ")[2]))  # less its "Bearer"
     return sorted((text for text in found if len(text) >= _SHORTEST), key=len, reverse=True)
 
 
+@lru_cache(maxsize=256)  # with hooks it is asked for every header of every call
+def _names_a_credential(name: str) -> bool:
+    return not _CREDENTIALS.isdisjoint(re.split("[-_]", name.lower()))
+
+
 def _without(text: str, secret: str) -> str:
+    if secret[:_SHORTEST] not in text:  # neither whole nor cut
+        return text
     text = text.replace(secret, "***")
     body = text.rstrip("…")
     for length in range(len(secret) - 1, _SHORTEST - 1, -1):  # the text was cut within the key

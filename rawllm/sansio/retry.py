@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..errors import APIError
 from ..options import Retry
-from . import failures
+from .failures import Failure
 
 __all__ = ["Budget", "decide"]
 
@@ -49,29 +48,36 @@ def backoff(policy: Retry, spent: int, random: Callable[[], float]) -> float:
 
 
 def decide(
-    error: APIError,
+    row: Failure,
+    asked: float | None,
     *,
     policy: Retry,
     spent: int,
     budget: Budget,
     remaining: float | None,
+    outage: float | None,
     random: Callable[[], float],
 ) -> float | None:
     """Seconds to wait before the next try, or None to give up and raise the error now.
 
-    spent: int, tries that count so far. remaining: float seconds to the call's deadline, or None.
+    row, asked: the error's, and the seconds it asks for. spent: int, tries that count so far.
+    remaining: float seconds to the call's deadline, or None. outage: float seconds that the
+    endpoint, or this call, has been refused for where the failure paused the endpoint, else None.
     random: gives floats in [0, 1).
 
     A failure that pauses the endpoint waits no time of its own: the pause is the wait. A server's
-    own number is never undercut; jitter goes on top of it.
+    own number is never undercut; jitter goes on top of it. Under `max_outage` the time is the
+    bound, and not the attempts.
     """
-    row = failures.of(error)
-    if not row.retried or spent >= policy.attempts:
+    if not row.retried:
         return None
-    asked = error.retry_after
-    if asked is not None and asked > policy.max_retry_after:
+    too_long = asked is not None and asked > policy.max_retry_after
+    if outage is not None and policy.max_outage and row.outage:
+        left = policy.max_outage - outage
+        return None if left <= 0.0 or (too_long and (asked or 0.0) >= left) else 0.0
+    if spent >= policy.attempts or too_long:
         return None
-    if row.pauses:
+    if outage is not None:
         return 0.0
     wait = backoff(policy, spent, random)
     if asked is not None:

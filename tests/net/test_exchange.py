@@ -47,6 +47,7 @@ from rawllm.net.endpoint import Endpoint, default_concurrency
 from rawllm.net.exchange import exchange
 from rawllm.net.session import Sessions
 from rawllm.sansio.failures import fault
+from rawllm.sansio.level import START
 from rawllm.sansio.types import Usage
 from rawllm.testing import FakeServer, Reply
 
@@ -640,7 +641,7 @@ def test_the_numbers_in_the_events(always_longest):
         place = endpoint(script, concurrency=1)
         blocking = asyncio.create_task(
             place.limiter().acquire(
-                0.0, number=place.limiter().number(), deadline=None, patient=True
+                0.0, number=place.limiter().number(), deadline=None, policy=Retry()
             )
         )
         await settle()
@@ -1032,3 +1033,72 @@ async def test_a_closed_client_says_so(server):
         await llm.complete("hi")
     assert caught.value.kind == "closed"
     assert server.attempts == 0
+
+
+# ── auto ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_auto_begins_with_few_and_adapt_takes_what_there_is_for_the_cap():
+    def script():
+        return Script(default=lambda: slow(0.1, Answer(200, b"yes")))
+
+    async def main():
+        auto = endpoint(script(), concurrency="auto")
+        assert auto.concurrency == default_concurrency()
+        assert auto.limiter().concurrency == START
+        fixed = endpoint(script(), concurrency=6)
+        limiter = fixed.limiter()
+        assert limiter.concurrency == 6
+        fixed.adapt()
+        fixed.adapt()
+        assert limiter.concurrency == START
+        for _ in range(20):
+            await asyncio.gather(*[ask(fixed) for _ in range(20)])
+        assert limiter.concurrency == 6
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("step", "left"),
+    [
+        (lambda: status(504), 2),
+        (lambda: fault("first_token", "silent"), 2),
+        (lambda: status(500), 4),
+        (lambda: status(502), 4),
+    ],
+)
+def test_what_smells_of_overload_makes_auto_smaller(step, left):
+    script = Script(step)
+
+    async def main():
+        place = endpoint(script, concurrency="auto")
+        call = asyncio.create_task(ask(place))
+        await asyncio.sleep(0.0)
+        await settle()
+        assert place.limiter().concurrency == left
+        await call
+
+    run(main())
+
+
+def test_a_502_that_is_no_outage_says_nothing_of_whether_others_get_through():
+    async def main():
+        place = endpoint(Script(lambda: slow(2.0, status(502))), retry=Retry(max_outage=60.0))
+        call = call_of(place)
+        call.policy = Retry(max_outage=60.0)
+        poisoned = asyncio.create_task(exchange(place, call, whole))
+        await asyncio.sleep(1.0)
+        await ask(place)
+        await asyncio.sleep(1.1)
+        assert (call.spent, place.pace.open) == (1, True)
+        assert place.pace.taken_at == 1.0
+        place.pace.taken_at = 0.5
+        place.transport.default = lambda: status(502)
+        await asyncio.sleep(0.6)
+        assert not place.pace.open
+        assert call.spent == 1
+        place.transport.default = lambda: Answer(200, b"yes")
+        assert await poisoned == b"yes"
+
+    run(main())

@@ -8,8 +8,10 @@ from net.virtual import VirtualLoop, run, settle
 
 from rawllm.errors import RateLimitError
 from rawllm.net.limiter import Limiter
+from rawllm.options import Retry
 from rawllm.sansio.bucket import TokenBucket
 from rawllm.sansio.failures import fault
+from rawllm.sansio.level import START, Level
 from rawllm.sansio.pace import PATIENCE, Pace
 
 
@@ -23,7 +25,8 @@ def refusal(retry_after=None):
 
 def acquire(limiter, *, tokens=0.0, number=None, deadline=None, patient=True):
     number = limiter.number() if number is None else number
-    return limiter.acquire(tokens, number=number, deadline=deadline, patient=patient)
+    policy = Retry() if patient else Retry(attempts=1)
+    return limiter.acquire(tokens, number=number, deadline=deadline, policy=policy)
 
 
 def waiters(limiter, count, **options):
@@ -474,6 +477,60 @@ def test_a_failed_probe_that_goes_to_the_tail_lets_the_others_probe():
 
         await asyncio.gather(*[call(name) for name in "abc"])
         assert probes == ["a", "b", "c", "a", "b", "c"]
+
+    run(main())
+
+
+# ── a number of slots that is found ───────────────────────────────────────────────────────────
+
+
+def test_the_slots_follow_the_level_and_the_waiting_go_at_once():
+    async def main():
+        limiter = Limiter(concurrency=64, pace=Pace())
+        limiter.pace.level = Level(64)
+        limiter.adapt()
+        assert limiter.concurrency == START
+        tasks = waiters(limiter, 20)
+        await settle()
+        assert limiter.in_flight == START
+        await asyncio.sleep(1.0)
+        limiter.release()
+        limiter.finished(await tasks[0], 1.0)
+        await settle()
+        assert (limiter.concurrency, limiter.in_flight, limiter.waiting) == (5, 5, 14)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    run(main())
+
+
+def test_a_refusal_of_one_too_many_takes_its_slot_and_is_no_pause():
+    async def main():
+        limiter = Limiter(concurrency=64, pace=Pace())
+        limiter.pace.level = Level(64)
+        limiter.adapt()
+        permits = [limiter.try_acquire(0.0) for _ in range(START)]
+        assert not limiter.refused(permits[-1], refusal(), random=lambda: 0.0)
+        assert limiter.pace.open
+        assert limiter.concurrency == START - 1
+        # With a time that the server names it is both.
+        assert limiter.refused(permits[-2], refusal(2.0), random=lambda: 0.0)
+        assert limiter.pace.remaining(0.0) == 2.0
+        assert limiter.concurrency == START - 2
+
+    run(main())
+
+
+def test_a_refused_connection_pauses_and_says_nothing_of_how_many():
+    async def main():
+        limiter = Limiter(concurrency=64, pace=Pace())
+        limiter.pace.level = Level(64)
+        limiter.adapt()
+        permits = [limiter.try_acquire(0.0) for _ in range(START)]
+        error = fault("refused", "nobody listens", sent=False)
+        assert limiter.refused(permits[-1], error, random=lambda: 0.0)
+        assert limiter.concurrency == START
 
     run(main())
 

@@ -13,7 +13,16 @@ from itertools import pairwise
 import pytest
 from net.virtual import run
 
-from rawllm import APIConnectionError, Client, RateLimitError, Timeout, TotalTimeout
+from rawllm import (
+    APIConnectionError,
+    APIError,
+    Client,
+    Limits,
+    RateLimitError,
+    Retry,
+    Timeout,
+    TotalTimeout,
+)
 from rawllm.hooks import AttemptFailed, CallFinished, EndpointPaused
 from rawllm.sansio.failures import fault
 
@@ -320,3 +329,209 @@ def test_a_storm_of_429_costs_no_call_and_its_number_is_kept(seed):
     # Nobody came back before the server's own number was over.
     assert all(b - a >= asked for a, b in pairwise(begun))
     assert len(server.refused) <= 2 * WORKERS + len(begun)
+
+
+# ── max_outage ────────────────────────────────────────────────────────────────────────────────
+
+
+def refusal(kind, **data):
+    return lambda: fault(kind, "no", **data)
+
+
+REFUSALS = {
+    "refused": refusal("refused", sent=False),
+    "dns": refusal("dns", sent=False),
+    "unreachable": refusal("connect", sent=False),
+    "502": refusal("502", status_code=502),
+    "503": refusal("503", status_code=503),
+    "429": refusal("429", status_code=429, retry_after=2.0),
+}
+
+
+def outliving(seconds, **options):
+    return {"retry": Retry(max_outage=seconds, **options), "timeout": None}
+
+
+@pytest.mark.parametrize("down", [60.0, 599.0])
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_64_workers_lose_nothing_to_an_outage_of_less_than_max_outage(kind, down):
+    random.seed(down)
+    watch = Watch()
+    server = Server(down=(START, START + down), refusal=REFUSALS[kind])
+
+    async def main():
+        async with client(server, watch, **outliving(600.0)) as llm:
+            ends = await load(llm, until=START + down + 3.0, workers=64)
+            return ends, llm._endpoint
+
+    ends, endpoint = run(main())
+
+    assert set(ends) == {"yes"}
+    assert len(server.refused) <= 64 + len(watch.pauses)
+    # And no call was probed to death: they take turns.
+    assert max(watch.probes.values()) <= 2 + len(watch.pauses) / 64
+    assert endpoint.pace.open
+    assert endpoint.pace.outage(1e6) == 0.0
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_without_retries_an_outage_is_outlived_too(kind):
+    server = Server(down=(0.0, 60.0), refusal=REFUSALS[kind])
+
+    async def main():
+        async with client(server, **outliving(600.0, attempts=1)) as llm:
+            return await asyncio.gather(*(llm.complete("hi") for _ in range(64)))
+
+    assert {answer.text for answer in run(main())} == {"yes"}
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+@pytest.mark.parametrize("slots", [1, 8, 64])
+def test_after_max_outage_all_who_wait_get_the_error_together(kind, slots):
+    random.seed(slots)
+    server = Server(down=(START, 1e6), refusal=REFUSALS[kind])
+    ends = []
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        options = outliving(600.0, attempts=5)
+        async with client(server, **options, limits=Limits(concurrency=slots)) as llm:
+
+            async def work():
+                try:
+                    while True:
+                        await llm.complete("hi")
+                except APIError as error:
+                    ends.append((loop.time(), error))
+
+            await asyncio.gather(*(work() for _ in range(64)))
+
+    run(main())
+
+    times = [at for at, _ in ends]
+    # The last probe may come after it, by a pause: of 8 s, or of what the server asked for.
+    assert START + 600.0 <= min(times) <= max(times) <= START + 600.0 + 8.5
+    assert max(times) - min(times) <= 16.0  # and not one probe's pause for each of the 64
+    kinds = {error.kind for _, error in ends}
+    assert len(kinds) == 1
+    assert kinds <= {"refused", "dns", "connect", "502", "503", "429"}
+    assert all(error.outage >= 600.0 for _, error in ends)
+
+
+@pytest.mark.parametrize(("asked", "at"), [(150.0, 450.0), (300.0, 300.0), (3600.0, 0.0)])
+def test_a_long_retry_after_is_waited_for_where_it_fits_into_the_rest_of_the_outage(asked, at):
+    server = Server(down=(0.0, 1e6), refusal=refusal("429", status_code=429, retry_after=asked))
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        async with client(server, **outliving(600.0)) as llm:
+            asking = (llm.complete(str(number)) for number in range(20))
+            errors = await asyncio.gather(*asking, return_exceptions=True)
+            # Calls in the queue are told at once, and not when the pause is over.
+            assert loop.time() == pytest.approx(at, abs=2.0)
+            return errors
+
+    errors = run(main())
+    assert {type(error) for error in errors} == {RateLimitError}
+    assert all(error.outage == pytest.approx(at, abs=2.0) for error in errors)
+
+
+def test_calls_that_come_late_into_an_outage_have_only_its_rest():
+    server = Server(down=(0.0, 1e6))
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        async with client(server, **outliving(600.0)) as llm:
+            early = asyncio.create_task(llm.complete("hi"))
+            await asyncio.sleep(500.0)
+            with pytest.raises(APIConnectionError) as caught:
+                await llm.complete("hi")
+            assert 600.0 <= loop.time() <= 608.0
+            assert caught.value.outage >= 600.0
+            await asyncio.gather(early, return_exceptions=True)
+
+    run(main())
+
+
+class Picky(Server):
+    """Refuses one of the prompts for ever and takes the others."""
+
+    async def open(self, method, url, headers, body, **options):
+        if b"poison" in body:
+            now = asyncio.get_running_loop().time()
+            self.refused.append(now)
+            await asyncio.sleep(0.01)
+            raise self.refusal()
+        return await super().open(method, url, headers, body, **options)
+
+
+async def with_poison(llm, *, after=0.0):
+    """The error of the poisoned call among seven workers, and when it came."""
+    loop = asyncio.get_running_loop()
+    others = asyncio.create_task(load(llm, until=2000.0, workers=7))
+    await asyncio.sleep(after)
+    with pytest.raises(APIError) as caught:
+        await llm.complete("poison")
+    at = loop.time()
+    others.cancel()
+    await asyncio.gather(others, return_exceptions=True)
+    return caught.value, at - after
+
+
+@pytest.mark.parametrize("answer", [(0.05, 0.15), (10.0, 30.0)])
+def test_a_502_of_one_prompt_alone_spends_attempts_and_is_no_outage(answer):
+    server = Picky(down=(1e6, 1e6), refusal=REFUSALS["502"], answer=answer)
+
+    async def main():
+        async with client(server, **outliving(600.0)) as llm:
+            error, after = await with_poison(llm, after=1.0)
+            assert error.outage is None
+            assert after < 60.0 + 8.0 * 3  # one answer says that the server is there
+            return error
+
+    assert run(main()).kind == "502"
+
+
+def test_a_429_that_one_call_alone_meets_is_bounded_by_max_outage_and_no_outage():
+    server = Picky(down=(1e6, 1e6), refusal=REFUSALS["429"])
+
+    async def main():
+        async with client(server, **outliving(100.0)) as llm:
+            error, after = await with_poison(llm)
+            assert 100.0 <= after <= 110.0
+            return error
+
+    error = run(main())
+    assert type(error) is RateLimitError
+    assert error.outage is None
+
+
+def test_what_dies_with_the_server_spends_one_attempt_and_not_the_budget_of_all():
+    random.seed(1)
+    server = Server(down=(START, START + 60.0), answer=(1.0, 2.0))
+
+    async def main():
+        limits = Limits(concurrency=200)
+        async with client(server, **outliving(600.0), limits=limits) as llm:
+            return await load(llm, until=START + 60.0 + AFTER, workers=200)
+
+    assert set(run(main())) == {"yes"}
+
+
+def test_the_next_outage_has_a_time_of_its_own():
+    random.seed(1)
+
+    class Twice(Server):
+        async def open(self, *request, **options):
+            now = asyncio.get_running_loop().time()
+            self.down = (START, START + 60.0) if now < START + 70.0 else (90.0, 150.0)
+            return await super().open(*request, **options)
+
+    server = Twice(down=(START, START + 60.0), loses=False)
+
+    async def main():
+        async with client(server, **outliving(70.0)) as llm:
+            return await load(llm, until=165.0)
+
+    assert set(run(main())) == {"yes"}
+    assert any(90.0 < at < 150.0 for at in server.refused)

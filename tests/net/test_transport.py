@@ -68,7 +68,7 @@ class Wire:
     async def read(self, url, *, limit=10**6, **options):
         """Open and read → the body."""
         response = await self.open(url, **options)
-        clock = Clock(asyncio.get_running_loop(), 10.0)
+        clock = Clock(asyncio.get_running_loop(), 10.0, asyncio.get_running_loop().time())
         try:
             return await response.read(clock, idle=None, limit=limit)
         finally:
@@ -367,7 +367,7 @@ async def test_silence_within_a_body_ends_with_the_idle_clock(server):
     server.raw([HEAD + b"content-length: 20\r\n\r\nhi"], end="hang")
     async with Wire() as wire:
         response = await wire.open(server.url)
-        clock = Clock(asyncio.get_running_loop(), None)
+        clock = Clock(asyncio.get_running_loop(), None, 0.0)
         with pytest.raises(rawllm.IdleTimeout) as caught:
             await response.read(clock, idle=0.05, limit=100)
         check_clean(caught.value)
@@ -386,7 +386,7 @@ async def test_an_ordinary_server(aiohttp_server):
         response = await wire.open(url)
         assert response.status == 200
         assert response.plain_headers()["x-twice"] == "1"
-        clock = Clock(asyncio.get_running_loop(), None)
+        clock = Clock(asyncio.get_running_loop(), None, 0.0)
         assert await response.read(clock, idle=None, limit=1000) == BODY
         clock.stop()
 
@@ -644,7 +644,7 @@ async def test_what_follows_a_streams_end_is_drained_or_cut(server, tail, end, k
     async with Wire() as wire:
         response = await wire.open(server.url, stream=True)
         assert b"[DONE]" in await response.readany()
-        clock = Clock(loop, None)
+        clock = Clock(loop, None, 0.0)
         await response.drain(clock)
         clock.stop()
         assert not clock.expired
@@ -661,7 +661,7 @@ async def test_a_tail_without_an_end_is_cut(monkeypatch, server, tail):
     async with Wire() as wire:
         response = await wire.open(server.url, stream=True)
         await response.readany()
-        clock = Clock(asyncio.get_running_loop(), None)
+        clock = Clock(asyncio.get_running_loop(), None, 0.0)
         async with asyncio.timeout(5.0):
             await response.drain(clock)
         assert not clock.expired

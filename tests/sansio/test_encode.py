@@ -263,3 +263,17 @@ def test_all_arrives_as_it_was_or_nothing_is_sent(body: dict[str, Any]) -> None:
             encode(body)
     else:
         assert json.loads(encode(body)) == expected
+
+
+class _Text(str):
+    """LangChain's `message.text` is one of these."""
+
+    def __str__(self) -> str:
+        raise AssertionError("not asked for")
+
+
+def test_a_str_of_another_type_is_written_as_text() -> None:
+    assert (
+        encode({"model": "m", "input": [_Text("ä"), "b"]})
+        == '{"model":"m","input":["ä","b"]}'.encode()
+    )

@@ -22,46 +22,46 @@ FAULTS = {
     for row in map(json.loads, (SAMPLES / "fault_matrix.jsonl").read_bytes().splitlines())
 }
 
-# kind, class, retried, cost to the budget, pauses the endpoint
+# kind, class, retried, cost to the budget, pauses the endpoint, sign of an outage
 ROWS = """
-refused             APIConnectionError          yes   0  pauses
-connect_timeout     ConnectTimeout              yes   0  pauses
-dns                 APIConnectionError          yes   5  -
-connect             APIConnectionError          yes   5  -
-tls                 APIConnectionError          no    0  -
-proxy               APIConnectionError          no    0  -
-closed              APIConnectionError          no    0  -
-lost                APIConnectionError          yes  10  -
-protocol            APIConnectionError          yes  10  -
-encoding            APIConnectionError          no    0  -
-first_token         FirstTokenTimeout           yes  10  -
-redirect            RedirectRefused             no    0  -
-idle                IdleTimeout                 yes  10  -
-body_cut            APIConnectionError          yes  10  -
-bad_answer          APIResponseValidationError  yes  10  -
-incomplete          IncompleteStreamError       yes  10  -
-limit               LimitExceeded               no    0  -
-total               TotalTimeout                no    0  -
-error               APIError                    no    0  -
-insufficient_quota  RateLimitError              no    0  -
-400                 BadRequestError             no    0  -
-context_length      ContextLengthExceeded       no    0  -
-401                 AuthenticationError         no    0  -
-403                 PermissionDeniedError       no    0  -
-404                 NotFoundError               no    0  -
-408                 APIStatusError              yes   5  -
-409                 ConflictError               yes   5  -
-422                 UnprocessableEntityError    no    0  -
-425                 APIStatusError              yes   5  -
-429                 RateLimitError              yes   0  pauses
-4xx                 APIStatusError              no    0  -
-500                 InternalServerError         yes   5  -
-501                 InternalServerError         no    0  -
-502                 InternalServerError         yes   5  -
-503                 InternalServerError         yes   0  pauses
-504                 InternalServerError         yes  10  -
-529                 InternalServerError         yes   0  pauses
-5xx                 InternalServerError         yes   5  -
+refused             APIConnectionError          yes   0  pauses  outage
+connect_timeout     ConnectTimeout              yes   0  pauses  outage
+dns                 APIConnectionError          yes   5  -       outage
+connect             APIConnectionError          yes   5  -       outage
+tls                 APIConnectionError          no    0  -       -
+proxy               APIConnectionError          no    0  -       -
+closed              APIConnectionError          no    0  -       -
+lost                APIConnectionError          yes  10  -       -
+protocol            APIConnectionError          yes  10  -       -
+encoding            APIConnectionError          no    0  -       -
+first_token         FirstTokenTimeout           yes  10  -       -
+redirect            RedirectRefused             no    0  -       -
+idle                IdleTimeout                 yes  10  -       -
+body_cut            APIConnectionError          yes  10  -       -
+bad_answer          APIResponseValidationError  yes  10  -       -
+incomplete          IncompleteStreamError       yes  10  -       -
+limit               LimitExceeded               no    0  -       -
+total               TotalTimeout                no    0  -       -
+error               APIError                    no    0  -       -
+insufficient_quota  RateLimitError              no    0  -       -
+400                 BadRequestError             no    0  -       -
+context_length      ContextLengthExceeded       no    0  -       -
+401                 AuthenticationError         no    0  -       -
+403                 PermissionDeniedError       no    0  -       -
+404                 NotFoundError               no    0  -       -
+408                 APIStatusError              yes   5  -       -
+409                 ConflictError               yes   5  -       -
+422                 UnprocessableEntityError    no    0  -       -
+425                 APIStatusError              yes   5  -       -
+429                 RateLimitError              yes   0  pauses  outage
+4xx                 APIStatusError              no    0  -       -
+500                 InternalServerError         yes   5  -       -
+501                 InternalServerError         no    0  -       -
+502                 InternalServerError         yes   5  -       outage
+503                 InternalServerError         yes   0  pauses  outage
+504                 InternalServerError         yes  10  -       -
+529                 InternalServerError         yes   0  pauses  outage
+5xx                 InternalServerError         yes   5  -       -
 """
 EXPECTED = {row.split()[0]: row.split()[1:] for row in ROWS.strip().splitlines()}
 
@@ -76,12 +76,13 @@ def test_every_row_is_in_both_tables() -> None:
 
 
 @pytest.mark.parametrize("kind", EXPECTED)
-def test_a_row_says_class_retry_cost_and_pause(kind: str) -> None:
-    name, retried, cost, pauses = EXPECTED[kind]
+def test_a_row_says_class_retry_cost_pause_and_outage(kind: str) -> None:
+    name, retried, cost, pauses, outage = EXPECTED[kind]
     error = fault(kind, "why", status_code=7)
     assert type(error) is getattr(errors, name)
     assert (error.kind, str(error), error.status_code) == (kind, "why", 7)
-    assert of(error) == (type(error), retried == "yes", int(cost), pauses == "pauses")
+    yes = (retried == "yes", int(cost), pauses == "pauses", outage == "outage")
+    assert of(error) == (type(error), *yes)
     assert pickle.loads(pickle.dumps(error)).kind == kind
 
 
@@ -170,6 +171,7 @@ def test_the_servers_own_word_wins_both_ways(code: int) -> None:
         assert row.retried is wanted
         assert row.error is plain.error
         assert row.pauses == plain.pauses  # the endpoint is as busy as before
+        assert row.outage == (plain.outage and wanted)  # and nobody waits for what is hopeless
         if wanted and not row.pauses:
             assert row.cost >= failures.PLAIN  # no retry but a pause's is free
 
@@ -180,7 +182,7 @@ def test_even_insufficient_quota_is_retried_where_the_server_says_so() -> None:
 
 
 def test_an_error_of_the_users_own_is_not_retried() -> None:
-    assert of(APIError("mine")) == (APIError, False, 0, False)
+    assert of(APIError("mine")) == (APIError, False, 0, False, False)
 
 
 # ---------------------------------------------------------------- from a status
@@ -206,7 +208,7 @@ def test_insufficient_quota_is_no_pause_and_no_retry(code: int, where: str) -> N
     assert error.kind == "insufficient_quota"
     assert type(error) is errors.RateLimitError
     assert error.status_code == code
-    assert of(error)[1:] == (False, 0, False)
+    assert of(error)[1:] == (False, 0, False, False)
 
 
 RECORDED = [c for c in captures.cases() if c.case.startswith("err_ctx_too_long")]

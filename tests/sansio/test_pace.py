@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from rawllm.errors import APIError
+from rawllm.options import Retry
 from rawllm.sansio.failures import fault
 from rawllm.sansio.pace import PATIENCE, Pace, Permit
 
@@ -325,6 +326,72 @@ def test_waiting_as_long_as_told_is_long_enough_at_any_time(start: float) -> Non
 
 
 # ---------------------------------------------------------------- all of it together
+
+
+# ---------------------------------------------------------------- outages
+
+
+def test_an_outage_is_measured_from_the_first_refusal_over_all_pauses() -> None:
+    pace = Pace()
+    assert pace.outage(5.0) == 0.0
+    refuse(pace, 10.0)
+    refuse(pace, 20.0)
+    assert pace.outage(25.0) == 15.0
+
+
+def test_only_a_request_sent_after_the_first_refusal_ends_an_outage() -> None:
+    pace = Pace()
+    early = pace.grant(9.0)
+    refuse(pace, 10.0)
+    pace.accepted(early, enough=64)
+    assert pace.outage(12.0) == 2.0
+    first, _ = pace.grant(13.0), refuse(pace, 14.0)  # another trial of that time was refused
+    pace.accepted(first, enough=64)
+    assert not pace.open
+    assert pace.outage(15.0) == 0.0
+    refuse(pace, 20.0)
+    assert pace.outage(21.0) == 1.0
+
+
+def test_patience_ends_no_outage() -> None:
+    pace = paused()
+    assert len(free(pace, 10.0)) == 1
+    assert len(free(pace, 10.0 + PATIENCE)) == 2
+    assert pace.outage(100.0) == 100.0
+
+
+def test_silent_is_an_endpoint_that_accepted_nothing_sent_since() -> None:
+    pace = Pace()
+    assert pace.silent(-1e9)
+    early, late = pace.grant(1.0), pace.grant(5.0)
+    refuse(pace, 5.5)
+    pace.accepted(late, enough=9)
+    pace.accepted(early, enough=9)
+    assert not pace.silent(4.9)
+    assert pace.silent(5.0)
+
+
+@pytest.mark.parametrize(
+    ("policy", "deadline", "too_long"),
+    [
+        (Retry(), None, False),
+        (Retry(), 130.0, True),
+        (Retry(), 130.1, False),
+        (Retry(attempts=1), None, True),
+        (Retry(attempts=1, max_outage=60.0), None, False),
+        (Retry(attempts=1, max_outage=60.0), 130.0, True),
+        (Retry(max_outage=20.0), None, True),  # as old as it is
+        (Retry(max_outage=20.1), None, False),
+        (Retry(max_outage=40.0, max_retry_after=29.0), None, True),
+        (Retry(max_outage=60.0, max_retry_after=29.0), None, False),
+    ],
+)
+def test_who_had_better_not_wait(policy: Retry, deadline: float | None, too_long: bool) -> None:
+    pace = Pace(base=0.0)
+    refuse(pace, 80.0)
+    refuse(pace, 100.0, asked=30.0, dice=0.0)
+    assert pace.too_long(100.0, deadline=deadline, policy=policy) is too_long
+    assert not pace.too_long(130.0, deadline=deadline, policy=policy)  # no pause any more
 
 
 class Simulation:

@@ -30,10 +30,11 @@ def judge(error: APIError, **changes: Any) -> float | None:
         "spent": 1,
         "budget": Budget(500),
         "remaining": None,
+        "outage": 0.0 if error.kind in PAUSING else None,
         "random": lambda: 0.5,
         **changes,
     }
-    return decide(error, **settings)
+    return decide(failures.of(error), error.retry_after, **settings)
 
 
 def fault(kind: str, retry_after: float | None = None) -> APIError:
@@ -180,6 +181,58 @@ def test_should_retry_true_still_has_attempts_and_a_budget() -> None:
     assert judge(error, budget=budget) == 0.25
     assert judge(error, budget=budget) is None
     assert judge(error, spent=3) is None
+
+
+# ---------------------------------------------------------------- outages
+
+OUTAGE = [kind for kind in KINDS if failures.TABLE[kind].outage]
+
+
+@pytest.mark.parametrize("kind", OUTAGE)
+@pytest.mark.parametrize(
+    ("outage", "goes_on"), [(0.0, True), (599.9, True), (600.0, False), (1e9, False)]
+)
+def test_in_an_outage_its_length_is_the_bound_and_not_attempts_or_budget(
+    kind: str, outage: float, goes_on: bool
+) -> None:
+    for attempts, spent in ((1, 0), (3, 3), (3, 99)):
+        policy = Retry(attempts=attempts, max_outage=600.0)
+        wait = judge(fault(kind), policy=policy, spent=spent, budget=Budget(0), outage=outage)
+        assert wait == (0.0 if goes_on else None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "outage", "goes_on"),
+    [
+        (120.0, 590.0, True),  # no longer than is waited for anyway
+        (121.0, 0.0, True),
+        (599.9, 0.0, True),
+        (600.0, 0.0, False),
+        (121.0, 478.0, True),
+        (121.0, 479.0, False),
+        (math.inf, 0.0, False),
+    ],
+)
+def test_a_long_retry_after_must_fit_into_the_rest_of_the_outage(
+    asked: float, outage: float, goes_on: bool
+) -> None:
+    wait = judge(fault("429", asked), policy=Retry(max_outage=600.0), outage=outage)
+    assert wait == (0.0 if goes_on else None)
+
+
+@pytest.mark.parametrize("kind", ["dns", "connect", "502"])
+def test_what_may_be_about_one_request_costs_as_always_where_others_get_through(kind: str) -> None:
+    policy = Retry(max_outage=600.0)
+    budget = Budget(5)
+    assert judge(fault(kind), policy=policy, budget=budget) == 0.25
+    assert budget.tokens == 0
+    assert judge(fault(kind), policy=policy, spent=3) is None
+
+
+def test_no_outage_makes_a_failure_passing_that_is_none() -> None:
+    error = fault("429")
+    error.headers = {"x-should-retry": "false"}
+    assert judge(error, policy=Retry(max_outage=600.0)) is None
 
 
 # ---------------------------------------------------------------- the budget

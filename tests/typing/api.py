@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, assert_type
 
 import aiohttp
@@ -23,9 +23,12 @@ from rawllm import (
     Event,
     IncompleteStreamError,
     Limits,
+    OpenAI,
     OpenAIError,
     RateLimitError,
     Retry,
+    SyncClient,
+    SyncStream,
     Timeout,
     Timing,
     Usage,
@@ -124,6 +127,40 @@ async def resources(client: AsyncOpenAI, stream: bool) -> None:
     assert_type((await client.embed("x", dimensions=3)).vectors, list[list[float]])
     assert_type(await client.models.list(), ModelList)
     assert_type(await client.models.retrieve("m"), Model)
+
+
+def synchronous() -> Iterator[str]:
+    messages = [{"role": "user", "content": "hi"}]
+    assert_type(OpenAI(api_key=lambda: "sk-…", limits=Limits(concurrency=4)), SyncClient)
+    with SyncClient("http://localhost:8000/v1", model="m", timeout=30) as llm:
+        assert_type(llm, SyncClient)
+        assert_type(llm.complete("hi", system="be brief", top_k=5), ChatCompletion)
+        with llm.stream("hi", strict=True) as stream:
+            assert_type(stream, SyncStream[ChatCompletionChunk, ChatCompletion])
+            assert_type(stream.completion, ChatCompletion)
+            assert_type(stream.result(), ChatCompletion)
+        for chunk in llm.stream("hi"):
+            assert_type(chunk, ChatCompletionChunk)
+            yield chunk.text
+        assert_type(llm.complete("hi", response_type=int).choices[0].message.parsed, int | None)
+        for item in llm.map(["hi"], concurrency=4, on_error="raise", temperature=0):
+            assert_type(item.completion, ChatCompletion | None)
+        assert_type(llm.embed(iter("abc"), batch_size=2), CreateEmbeddingResponse)
+        create = llm.chat.completions.create
+        assert_type(create(model="m", messages=messages), ChatCompletion)
+        chunks = create(messages=messages, stream=True)
+        assert_type(chunks, SyncStream[ChatCompletionChunk, ChatCompletion])
+        assert_type(llm.completions.create(prompt="x"), Completion)
+        texts = llm.completions.create(prompt="x", stream=True)
+        assert_type(texts, SyncStream[Completion, Completion])
+        assert_type(llm.embeddings.create(input=["x"]), CreateEmbeddingResponse)
+        assert_type(llm.models.list(), ModelList)
+        assert_type(llm.models.retrieve("m"), Model)
+        assert_type(llm.with_options(timeout=5).copy(model="n"), SyncClient)
+        # What the asynchronous methods refuse is refused here: an unused ignore is an error.
+        SyncClient(modell="m")  # type: ignore[call-arg]
+        llm.complete("hi", system=3)  # type: ignore[call-overload]
+        llm.map(aiter(streamed(Client())))  # type: ignore[arg-type]
 
 
 async def failures(client: Client) -> None:
