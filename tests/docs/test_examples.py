@@ -16,6 +16,7 @@ import shlex
 import subprocess
 import sys
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -84,12 +85,24 @@ def blocks_of(path: Path) -> list[Block]:
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
 
+#: What a block that imports one of our integrations needs besides rawllm.
+NEEDED = {"rawllm.integrations.langchain": "langchain_core"}
+
+
+def marks_of(block: Block) -> list[pytest.MarkDecorator]:
+    marks = [pytest.mark.real_model] if "LocalServer(" in block.code else []
+    for module, package in NEEDED.items():
+        if module in block.code and find_spec(package) is None:
+            marks.append(pytest.mark.skip(f"{package} is not installed"))
+    return marks
+
+
 def params(language: str) -> list[Any]:
     return [
         pytest.param(
             block,
             id=block.id,
-            marks=[pytest.mark.real_model] if "LocalServer(" in block.code else [],
+            marks=marks_of(block),
         )
         for block in BLOCKS
         if block.language == language

@@ -1,0 +1,1 @@
+"""rawllm inside other libraries, one module each. Nothing else of ours imports them."""
