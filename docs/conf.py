@@ -31,7 +31,7 @@ python_use_unqualified_type_names = True
 
 # Types of other libraries, type variables and aliases: documented elsewhere, or by their name.
 nitpick_ignore_regex = [
-    ("py:.*", r"(aiohttp|collections|os|pathlib|ssl|ssl_module|typing)\..*"),
+    ("py:.*", r"(aiohttp|asyncio|collections|os|pathlib|ssl|ssl_module|typing)\..*"),
     ("py:.*", r"(rawllm\..*\.)?(P|R|ApiKey|Hook|TimeoutLike|End|StreamEnd|Headers)"),
     ("py:.*", r"(Callable|Mapping|Sequence)\[.*"),
     ("py:.*", r"(BaseTool|Runnable|LanguageModelInput|AIMessage|dict\[str).*"),

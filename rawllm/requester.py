@@ -171,6 +171,7 @@ class Requester:
         new._set({**given, **changes})
         own = changes.keys() & _OF_ENDPOINT
         new._endpoint = new._new_endpoint() if own else self._endpoint
+        new._endpoint.outlive(new.retry)
         return new
 
     copy = with_options

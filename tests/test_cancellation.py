@@ -176,8 +176,8 @@ def paused(limiter, loop):
 
 BEFORE = {
     "the slot taken": ("Limiter.acquire", "_wait_for_turn"),
-    "the model look-up": ("Client._only_model", "Client._default_model"),
-    "the key's callable": ("one_round.<locals>.key", "Client._current_key"),
+    "the model look-up": ("Requester._only_model", "Requester._default_model"),
+    "the key's callable": ("one_round.<locals>.key", "Requester._current_key"),
     "connecting": ("connecting", "Transport.open"),
     "the response's head": ("the head", "Transport.open"),
     "an error's body": ("Response.readany", "_status_error"),

@@ -19,6 +19,12 @@ import rawllm
 from rawllm import NOT_GIVEN, AsyncOpenAI, Client, ConfigurationError, Limits, Retry, Timeout
 from rawllm.testing import FakeServer, Reply
 
+
+def shown(value):
+    """A test's name: the same in every run, whatever addresses there are."""
+    return re.sub(r" at 0x\w+", "", str(value))
+
+
 BASE = "http://llm.test/v1"
 CHAT = f"{BASE}/chat/completions"
 KEY = "sk-zebra-4242"
@@ -340,7 +346,7 @@ def refusal(call, *arguments, **options):
         ({"retry": Retry(), "max_retries": 3}, "say the same"),
         ({"http_client": object()}, "connector=aiohttp.TCPConnector"),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_a_client_refuses_what_cannot_work(arguments, says):
     assert says in refusal(Client, **{"base_url": BASE, **arguments})
@@ -362,7 +368,7 @@ def test_a_client_refuses_what_cannot_work(arguments, says):
         (Retry, {"attempts": 0}, "1 or more"),
         (Retry, {"cap": math.inf}, "cap=inf"),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_limits_and_timeouts_refuse_what_is_no_number_or_negative(kind, arguments, says):
     assert says in refusal(kind, **arguments)
@@ -408,7 +414,7 @@ def test_a_broken_environment_is_refused_with_its_name(monkeypatch, name, value,
         ("x", {"n": 0}, "n= takes a whole number"),
         ("x", {"extra_body": {"n": "two"}}, "n= takes a whole number"),
     ],
-    ids=str,
+    ids=shown,
 )
 @pytest.mark.parametrize("verb", ["complete", "stream"])
 async def test_a_call_that_cannot_be_sent_is_refused_before_anything_is_sent(
@@ -925,7 +931,7 @@ def test_a_client_does_not_show_its_key():
         {"proxy": f"socks5://me:{KEY}@h:1"},
         {"proxy": f"http://me:{KEY}@h:1", "timeout": -1},
     ],
-    ids=str,
+    ids=shown,
 )
 def test_a_refusal_does_not_show_keys_and_passwords_among_its_locals(arguments):
     with pytest.raises(rawllm.ConfigurationError) as caught:
@@ -1041,3 +1047,12 @@ def test_hooks_that_nobody_would_await_are_refused():
 
     with pytest.raises(ConfigurationError, match="async def"):
         Client("http://a.test:1/v1", hooks=hook)
+
+
+async def test_a_copy_that_sits_out_outages_widens_what_it_shares():
+    async with Client("http://h/v1", limits=Limits(concurrency=100)) as client:
+        endpoint = client._endpoint
+        assert (endpoint.budget.capacity, endpoint.pace.longest) == (500, 120)
+        copy = client.with_options(retry=Retry(max_outage=600))
+        assert copy._endpoint is endpoint
+        assert (endpoint.budget.capacity, endpoint.pace.longest) == (1000, 600)

@@ -14,18 +14,19 @@ from typing import Final, NoReturn
 
 from .. import __version__
 from ..errors import ConfigurationError, RawLLMError
-from . import ask, models, serve
+from . import ask, batch, models, serve
 
 __all__ = ["main"]
 
-COMMANDS: Final = (ask, models, serve)
+COMMANDS: Final = (ask, batch, models, serve)
 
 EPILOG: Final = """\
 environment: OPENAI_BASE_URL and OPENAI_API_KEY say where to and with which key; RAWLLM_GGUF names
 another model file for the embedded model.
 
-exit codes: 0 done; 1 it failed; 2 wrong usage or configuration; 130 interrupted (Ctrl-C);
-141 whoever read the output has gone. `rawllm serve` ends with 0 on SIGTERM and on Ctrl-C.
+exit codes: 0 done; 1 it failed; 2 wrong usage or configuration; 3 `rawllm batch` was stopped by an
+outage, a refusal of the key or a full disk; 130 interrupted (Ctrl-C), 143 by SIGTERM; 141 whoever
+read the output has gone. `rawllm serve` ends with 0 on SIGTERM and on Ctrl-C.
 """
 
 
@@ -58,6 +59,7 @@ def main(argv: list[str] | None = None) -> int:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     try:
         args = _parser().parse_args(argv)
+        args.argv = sys.argv[1:] if argv is None else argv
         code: int = args.run(args)
         sys.stdout.flush()
     except SystemExit as exc:  # argparse: --help, --version, wrong usage

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
-from .common import add_endpoint_options, count, endpoint, temperature
+from .common import add_endpoint_options, at_least_zero, count, endpoint
 
 if TYPE_CHECKING:
     from .. import Client
@@ -27,7 +27,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--system", metavar="TEXT", help="a system message")
     parser.add_argument("--model", metavar="ID", help="the model; may be left out if there is one")
     parser.add_argument("--max-tokens", type=count, metavar="N", help="end the answer after N")
-    parser.add_argument("--temperature", type=temperature, metavar="T", help="0: the likeliest")
+    parser.add_argument("--temperature", type=at_least_zero, metavar="T", help="0: the likeliest")
     parser.add_argument("--json", action="store_true", help="the whole completion as one JSON line")
     add_endpoint_options(parser)
     parser.set_defaults(run=run)

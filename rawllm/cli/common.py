@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
 
@@ -28,7 +28,7 @@ def seconds(text: str) -> float:
     return _number(text, least=0.0, above=True)
 
 
-def temperature(text: str) -> float:
+def at_least_zero(text: str) -> float:
     return _number(text, least=0.0)
 
 
@@ -43,12 +43,16 @@ def _number(text: str, *, least: float, above: bool = False) -> float:
 
 
 def count(text: str) -> int:
+    return whole(text, least=1)
+
+
+def whole(text: str, *, least: int = 0) -> int:
     try:
         value = int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} must be at least 1")
+    if value < least:
+        raise argparse.ArgumentTypeError(f"{text} must be at least {least}")
     return value
 
 
@@ -67,11 +71,18 @@ def add_endpoint_options(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def endpoint(args: argparse.Namespace, model: str | None = None) -> Iterator[Client]:
+def endpoint(
+    args: argparse.Namespace, model: str | None = None, **options: Any
+) -> Iterator[Client]:
     """A client for where the options and the environment point, with the embedded server
-    started if that is where. Check everything else before: it may download the model."""
+    started if that is where. Check everything else before: it may download the model.
+    options: the client's own; a timeout among them wins."""
+    from .. import Client
+
+    if args.timeout is not None:
+        options.setdefault("timeout", args.timeout)
     if not _wants_local(args):
-        yield _client(args, args.base_url, None, model)
+        yield Client(args.base_url, model=model, **options)
         return
     from ..local import SMOLLM2, LocalServer
 
@@ -80,17 +91,7 @@ def endpoint(args: argparse.Namespace, model: str | None = None) -> Iterator[Cli
             f"--model {model}: the embedded model is {SMOLLM2.id}; for another give --base-url"
         )
     with LocalServer(progress=say) as server:
-        yield _client(args, server.base_url, server.api_key, SMOLLM2.id)
-
-
-def _client(
-    args: argparse.Namespace, base_url: str | None, api_key: str | None, model: str | None
-) -> Client:
-    from .. import Client
-
-    if args.timeout is None:
-        return Client(base_url, api_key=api_key, model=model)
-    return Client(base_url, api_key=api_key, model=model, timeout=args.timeout)
+        yield Client(server.base_url, api_key=server.api_key, model=SMOLLM2.id, **options)
 
 
 def _wants_local(args: argparse.Namespace) -> bool:

@@ -64,11 +64,8 @@ class Endpoint:
         self.label = str(base_url.with_user(None).with_query(None))
         self.sessions = sessions
         self.limits = limits
-        self.pace = Pace(
-            base=retry.base,
-            cap=retry.cap,
-            longest=max(retry.max_retry_after, retry.max_outage),
-        )
+        self.pace = Pace(base=retry.base, cap=retry.cap, longest=retry.max_retry_after)
+        self.budget = Budget(retry.budget)
         self.estimate = TokenEstimate()
         self.transport = Transport(
             sessions, proxy=proxy_for(base_url, proxy), manners=StreamManners()
@@ -86,14 +83,19 @@ class Endpoint:
         # A user's own connector may have a queue of its own, in which aiohttp's connect timeout
         # runs: what would wait there had better wait here.
         self.concurrency = min(wanted, sessions.room or wanted)
-        # Who outlives a server's death must be able to send again all that it takes along.
-        death = PROCESSED * self.concurrency if retry.max_outage else 0
-        self.budget = Budget(max(retry.budget, death))
+        self.outlive(retry)
         self._limiters: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Limiter] = (
             weakref.WeakKeyDictionary()
         )
         if limits.concurrency == "auto":
             self.adapt()
+
+    def outlive(self, retry: Retry) -> None:
+        """Who sits out a server's death must be able to send again all that it took along, and to
+        wait for as long as it says."""
+        if retry.max_outage:
+            self.pace.longest = max(self.pace.longest, retry.max_outage)
+            self.budget.widen(PROCESSED * self.concurrency)
 
     def limiter(self) -> Limiter:
         """The running loop's."""

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from .deltas import ChatAccumulator, add_function, find_tool, PartialTool
+from .deltas import ChatAccumulator, PartialTool, add_function, find_tool
 from .jsontext import PartialJSON, value_of
 from .parsed import (
     ParsedChatCompletion,

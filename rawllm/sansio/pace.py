@@ -82,7 +82,8 @@ class Pace:
 
     def outage(self, now: float) -> float:
         """Seconds since the first refusal that no accepted request came after; 0.0: none."""
-        return 0.0 if self._down_since is None else now - self._down_since
+        # max(): `now` may have been read just before the refusal was noted.
+        return 0.0 if self._down_since is None else max(0.0, now - self._down_since)
 
     def silent(self, since: float) -> bool:
         """No request that was sent after `since` was accepted: what failed may be the endpoint."""

@@ -32,6 +32,12 @@ class Budget:
         self.tokens -= cost
         return True
 
+    def widen(self, capacity: float) -> None:
+        """Make it at least so large."""
+        more = max(0.0, capacity - self.capacity)
+        self.capacity += more
+        self.tokens += more
+
     def success(self) -> None:
         if self.tokens < self.capacity:
             self.tokens = min(self.capacity, self.tokens + 1)

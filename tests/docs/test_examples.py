@@ -151,6 +151,7 @@ def test_a_python_block_runs_and_prints_what_the_page_says(
     if "def test_" in block.code:
         run_as_tests(block, tmp_path)
         return
+    monkeypatch.chdir(tmp_path)  # a block may write files
     if "LocalServer(" in block.code:
         monkeypatch.setenv("RAWLLM_GGUF", str(real_model.gguf()))
         monkeypatch.delenv("OPENAI_BASE_URL")

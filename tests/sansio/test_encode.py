@@ -110,7 +110,9 @@ def test_an_unknown_object_is_refused_with_its_type(body: Any, place: str) -> No
         assert message.startswith(place)
 
 
-@pytest.mark.parametrize("value", [FakeModel, print, 1j, iter([1]), ...], ids=repr)
+@pytest.mark.parametrize(
+    "value", [FakeModel, print, 1j, iter([1]), ...], ids=lambda v: type(v).__name__
+)
 def test_other_things_that_are_no_json(value: Any) -> None:
     assert refusal({"x": value}).startswith("x is of type ")
 

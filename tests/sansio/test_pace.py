@@ -504,3 +504,9 @@ def test_a_server_that_bears_few_at_once_is_not_hammered() -> None:
     # places, 500 calls take 31 s.
     assert len(simulation.refused) < 2 * 500
     assert simulation.ended_at < 3 * 31
+
+
+def test_an_outage_is_never_shorter_than_nothing() -> None:
+    pace = Pace()
+    pace.refused(pace.grant(5.0), refusal(), 5.0, random=lambda: 0.5)
+    assert pace.outage(4.999) == 0.0

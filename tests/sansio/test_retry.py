@@ -266,3 +266,12 @@ def test_a_server_in_trouble_gets_a_bounded_number_of_retries() -> None:
     budget = Budget(500)
     granted = sum(judge(fault("500"), budget=budget) is not None for _ in range(10_000))
     assert granted == 100
+
+
+def test_a_budget_can_be_widened_and_not_narrowed() -> None:
+    budget = Budget(10)
+    budget.take(5)
+    budget.widen(100)
+    assert (budget.capacity, budget.tokens) == (100, 95)
+    budget.widen(50)
+    assert (budget.capacity, budget.tokens) == (100, 95)

@@ -24,7 +24,7 @@ from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
 from langchain_core.output_parsers.openai_tools import make_invalid_tool_call, parse_tool_call
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from ...sansio.deltas import add_function, find_tool, PartialTool
+from ...sansio.deltas import PartialTool, add_function, find_tool
 from ...sansio.types import (
     ChatCompletion,
     ChatCompletionChunk,

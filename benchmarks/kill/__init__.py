@@ -1,0 +1,1 @@
+"""Runs of `rawllm batch` that are killed, starved and disturbed: is anything lost?"""
