@@ -86,6 +86,19 @@ class SSEParser:
         if b"\r" in data:
             self._after_cr = data.endswith(b"\r")
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        # What nearly every server sends nearly always: whole events of one data line each. Cut by one
+        # search they cost half as much as line by line.
+        if (
+            data.startswith(b"data: ")
+            and data.endswith(b"\n\n")
+            and self._plain
+            and self._data is None
+            and not self._tail
+            and len(data) <= self._limit
+        ):
+            payloads = data[6:-2].split(b"\n\ndata: ")
+            if b"\n" not in b"".join(payloads):  # one long look is faster than many short ones
+                return list(map(Event, payloads))
         tail = self._tail
         no_long_line = len(tail) + len(data) <= self._limit
         # Not splitlines(): U+2028, U+0085 and their kin belong to the text.
