@@ -51,9 +51,14 @@ if TYPE_CHECKING:
     from .options import NOT_GIVEN as NOT_GIVEN
     from .options import Limits as Limits
     from .options import NotGiven as NotGiven
+    from .options import Omit as Omit
     from .options import Retry as Retry
     from .options import Secret as Secret
     from .options import Timeout as Timeout
+    from .options import not_given as not_given
+    from .options import omit as omit
+    from .resources.raw import AsyncAPIResponse as AsyncAPIResponse
+    from .resources.raw import RawResponse as RawResponse
     from .sansio.parsed import ParsedChatCompletion as ParsedChatCompletion
     from .sansio.types import ChatCompletion as ChatCompletion
     from .sansio.types import ChatCompletionChunk as ChatCompletionChunk
@@ -62,8 +67,11 @@ if TYPE_CHECKING:
     from .sansio.types import CreateEmbeddingResponse as CreateEmbeddingResponse
     from .sansio.types import Timing as Timing
     from .sansio.types import Usage as Usage
+    from .stream import AsyncStream as AsyncStream
     from .stream import ChatStream as ChatStream
+    from .sync import APIResponse as APIResponse
     from .sync import OpenAI as OpenAI
+    from .sync import Stream as Stream
     from .sync import SyncClient as SyncClient
     from .sync import SyncStream as SyncStream
     from .tools import Tool as Tool
@@ -106,7 +114,18 @@ _HOME = {
     "hooks": ("Event", "Hook"),
     "mapping": ("Item",),
     "net.retrying": ("retry",),
-    "options": ("NOT_GIVEN", "Limits", "NotGiven", "Retry", "Secret", "Timeout"),
+    "options": (
+        "NOT_GIVEN",
+        "Limits",
+        "NotGiven",
+        "Omit",
+        "Retry",
+        "Secret",
+        "Timeout",
+        "not_given",
+        "omit",
+    ),
+    "resources.raw": ("AsyncAPIResponse", "RawResponse"),
     "sansio.parsed": ("ParsedChatCompletion",),
     "sansio.types": (
         "ChatCompletion",
@@ -117,8 +136,8 @@ _HOME = {
         "Timing",
         "Usage",
     ),
-    "stream": ("ChatStream",),
-    "sync": ("OpenAI", "SyncClient", "SyncStream"),
+    "stream": ("AsyncStream", "ChatStream"),
+    "sync": ("APIResponse", "OpenAI", "Stream", "SyncClient", "SyncStream"),
     "tools": ("Tool", "ToolRun", "pydantic_function_tool"),
 }
 
@@ -128,11 +147,13 @@ __all__ = ["__version__", *sorted(_MODULE_OF)]
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name == "types":  # `rawllm.types.chat`, where nobody has imported it
+        return import_module(f"{__name__}.types")
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
     value = getattr(import_module(f"{__name__}.{module}"), name)
     globals()[name] = value  # the next access does not come here
     return value

@@ -20,10 +20,13 @@ __all__ = [
     "Environment",
     "Limits",
     "NotGiven",
+    "Omit",
     "Retry",
     "Secret",
     "Timeout",
     "TimeoutLike",
+    "not_given",
+    "omit",
 ]
 
 MIB: Final = 1024 * 1024
@@ -43,6 +46,19 @@ class NotGiven:
 
 
 NOT_GIVEN: Final = NotGiven()
+
+
+class Omit(NotGiven):
+    """The type of `omit`, openai-python's later word for the same."""
+
+    def __repr__(self) -> str:
+        return "omit"
+
+
+omit: Final = Omit()
+
+#: The name under which newer code written for openai-python knows it.
+not_given: Final = NOT_GIVEN
 
 
 class Secret(str):

@@ -68,6 +68,9 @@ _OF_ENDPOINT = {"base_url", "limits", "proxy", "ssl", "connector"}
 class Requester:
     """Environment, key, headers, clocks and endpoint of a client."""
 
+    #: The seam at which resources/raw.py watches.
+    _exchange = staticmethod(exchange)
+
     def __init__(self, given: dict[str, Any]) -> None:
         """given: all of the client's arguments, keys and URLs hidden."""
         self._environment = Environment.read()
@@ -216,7 +219,7 @@ class Requester:
             return whole
 
         call = await self._call(method, path, params, stream=False, **options)
-        return await exchange(self._endpoint, call, consume)
+        return await self._exchange(self._endpoint, call, consume)
 
     async def _open_stream(
         self,
@@ -243,7 +246,7 @@ class Requester:
             return await stream.open()
 
         call = await self._call("POST", path, params, stream=True, **options)
-        return await exchange(self._endpoint, call, consume)
+        return await self._exchange(self._endpoint, call, consume)
 
     async def _call(
         self,

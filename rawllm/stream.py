@@ -26,7 +26,7 @@ from .sansio.lifecycle import Lifecycle, Signal, State
 from .sansio.sse import Event, SSEParser
 from .sansio.types import Payload, Timing
 
-__all__ = ["ChatStream", "PendingStream"]
+__all__ = ["AsyncStream", "ChatStream", "PendingStream"]
 
 C = TypeVar("C", bound=Payload)  # the chunk
 R = TypeVar("R", bound=Payload)  # the whole answer
@@ -387,6 +387,10 @@ class ChatStream(Generic[C, R]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._lifecycle.state.value}>"
+
+
+#: The name under which code written for openai-python knows it.
+AsyncStream = ChatStream
 
 
 class PendingStream(Generic[C, R]):

@@ -17,6 +17,7 @@ from ..sansio.types import ChatCompletion, ChatCompletionChunk
 from ..stream import ChatStream
 from ..tools import readers, tool_params
 from .chat_stream import ChatCompletionStream, ChatCompletionStreamManager
+from .raw import WithRawResponse, WithStreamingResponse
 from .typed import Rung, climb, typed
 
 __all__ = ["Chat", "ChatCompletions"]
@@ -45,6 +46,16 @@ class ChatCompletions:
     def __init__(self, client: Requester) -> None:
         self._client = client
         self._rung = Rung()
+
+    @cached_property
+    def with_raw_response(self) -> WithRawResponse:
+        """The same methods, each giving a `RawResponse`."""
+        return WithRawResponse(self, "create", "parse")
+
+    @cached_property
+    def with_streaming_response(self) -> WithStreamingResponse:
+        """The same methods, each giving a `ResponseManager`: `async with` it."""
+        return WithStreamingResponse(self, "create", "parse")
 
     @overload
     async def create(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Literal, overload
 
 from ..options import NOT_GIVEN, NotGiven, TimeoutLike, hidden
@@ -11,6 +12,7 @@ from ..sansio.deltas import TextAccumulator
 from ..sansio.types import Completion
 from ..stream import ChatStream
 from .chat import _choices
+from .raw import WithRawResponse, WithStreamingResponse
 
 __all__ = ["Completions"]
 
@@ -20,6 +22,16 @@ PATH = "/completions"
 class Completions:
     def __init__(self, client: Requester) -> None:
         self._client = client
+
+    @cached_property
+    def with_raw_response(self) -> WithRawResponse:
+        """The same methods, each giving a `RawResponse`."""
+        return WithRawResponse(self, "create")
+
+    @cached_property
+    def with_streaming_response(self) -> WithStreamingResponse:
+        """The same methods, each giving a `ResponseManager`: `async with` it."""
+        return WithStreamingResponse(self, "create")
 
     @overload
     async def create(

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from functools import cached_property
 from typing import Any
 
 from ..errors import ConfigurationError
 from ..options import hide
 from ..requester import Requester
 from ..sansio.types import Model, ModelList
+from .raw import WithRawResponse, WithStreamingResponse
 
-__all__ = ["Models"]
+__all__ = ["ModelPages", "Models"]
 
 
 class Models:
     def __init__(self, client: Requester) -> None:
         self._client = client
 
-    async def list(self, **options: Any) -> ModelList:
-        """GET /models. options: timeout, extra_headers, extra_query."""
+    @cached_property
+    def with_raw_response(self) -> WithRawResponse:
+        """The same methods, each giving a `RawResponse`."""
+        return WithRawResponse(self, "list", "retrieve")
+
+    @cached_property
+    def with_streaming_response(self) -> WithStreamingResponse:
+        """The same methods, each giving a `ResponseManager`: `async with` it."""
+        return WithStreamingResponse(self, "list", "retrieve")
+
+    def list(self, **options: Any) -> ModelPages:
+        """GET /models: `await` it, or `async for` over it. options: timeout, extra_headers,
+        extra_query."""
         hide(options)
-        return await self._client._request("GET", "/models", None, ModelList, **options)
+
+        async def listed() -> ModelList:
+            return await self._client._request("GET", "/models", None, ModelList, **options)
+
+        return ModelPages(listed)
 
     async def retrieve(self, model: str, **options: Any) -> Model:
         """GET /models/{model}"""
@@ -30,3 +48,18 @@ class Models:
             raise ConfigurationError("models.retrieve(): the name leads out of /models")
         # Quoted, but for its slashes: ids like "org/name" are paths to servers.
         return await self._client._request("GET", f"/models/{model}", None, Model, **options)
+
+
+class ModelPages:
+    """A list of models that is asked for and not yet sent. The endpoint has no pages: there is
+    one."""
+
+    def __init__(self, listed: Callable[[], Coroutine[Any, Any, ModelList]]) -> None:
+        self._listed = listed
+
+    def __await__(self) -> Generator[Any, None, ModelList]:
+        return self._listed().__await__()
+
+    async def __aiter__(self) -> AsyncIterator[Model]:
+        for model in await self:
+            yield model

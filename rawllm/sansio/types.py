@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
+from collections.abc import AsyncIterator, Iterator
 from functools import cache
 from typing import Any
 
@@ -440,5 +441,13 @@ class ModelList(Answer, kw_only=True):
     data: list[Model]
     object: str = "list"
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Model]:
         return iter(self.data)
+
+    async def __aiter__(self) -> AsyncIterator[Model]:
+        for model in self.data:
+            yield model
+
+    def has_next_page(self) -> bool:
+        """False: the endpoint has no pages."""
+        return False

@@ -6,6 +6,7 @@ Holds no twin: every call is the asynchronous one, handed to the loop's thread a
 from __future__ import annotations
 
 from .client import OpenAI, SyncClient
-from .stream import SyncStream
+from .raw import APIResponse
+from .stream import Stream, SyncStream
 
-__all__ = ["OpenAI", "SyncClient", "SyncStream"]
+__all__ = ["APIResponse", "OpenAI", "Stream", "SyncClient", "SyncStream"]

@@ -6,6 +6,7 @@ Knows no endpoint: the asynchronous resources do.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Literal, TypeVar, overload
 
 from ..options import NotGiven, TimeoutLike, hide
@@ -14,9 +15,10 @@ from ..resources.completions import Completions
 from ..resources.embeddings import Embeddings
 from ..resources.models import Models
 from ..sansio.parsed import ParsedChatCompletion
-from ..sansio.types import ChatCompletion, ChatCompletionChunk, Completion
-from ..stream import ChatStream
+from ..sansio.types import ChatCompletion, ChatCompletionChunk, Completion, ModelList
 from .background import background, blocking, described_by
+from .chat_stream import SyncChatCompletionStreamManager
+from .raw import SyncWithRawResponse, SyncWithStreamingResponse, plain
 from .stream import SyncStream
 
 __all__ = ["SyncChat", "SyncChatCompletions", "SyncCompletions", "SyncEmbeddings", "SyncModels"]
@@ -26,8 +28,7 @@ T = TypeVar("T")
 
 def _create(resource: Any, params: dict[str, Any]) -> Any:
     hide(params)
-    answer = background().run(resource.create(**params))
-    return SyncStream(answer) if isinstance(answer, ChatStream) else answer
+    return plain(background().run(resource.create(**params)))
 
 
 class SyncChatCompletions:
@@ -35,6 +36,16 @@ class SyncChatCompletions:
 
     def __init__(self, completions: ChatCompletions) -> None:
         self._async = completions
+
+    @cached_property
+    def with_raw_response(self) -> SyncWithRawResponse:
+        """The same methods, each giving a `RawResponse`."""
+        return SyncWithRawResponse(self._async.with_raw_response)
+
+    @cached_property
+    def with_streaming_response(self) -> SyncWithStreamingResponse:
+        """The same methods, each giving a `SyncResponseManager`: `with` it."""
+        return SyncWithStreamingResponse(self._async.with_streaming_response)
 
     @overload
     def create(
@@ -83,12 +94,31 @@ class SyncChatCompletions:
         hide(params)
         return background().run(self._async.parse(**params))
 
+    @overload
+    def stream(
+        self, *, messages: Any, response_format: type[T], **params: Any
+    ) -> SyncChatCompletionStreamManager[T]: ...
+
+    @overload
+    def stream(
+        self, *, messages: Any, response_format: Any = ..., **params: Any
+    ) -> SyncChatCompletionStreamManager[Any]: ...
+
+    @described_by(ChatCompletions.stream)
+    def stream(self, **params: Any) -> Any:
+        hide(params)
+        return SyncChatCompletionStreamManager(self._async.stream(**params))
+
 
 class SyncChat:
     """`client.chat`"""
 
     def __init__(self, chat: Chat) -> None:
-        self.completions = SyncChatCompletions(chat.completions)
+        self._async = chat
+
+    @cached_property
+    def completions(self) -> SyncChatCompletions:
+        return SyncChatCompletions(self._async.completions)
 
 
 class SyncCompletions:
@@ -96,6 +126,16 @@ class SyncCompletions:
 
     def __init__(self, completions: Completions) -> None:
         self._async = completions
+
+    @cached_property
+    def with_raw_response(self) -> SyncWithRawResponse:
+        """The same methods, each giving a `RawResponse`."""
+        return SyncWithRawResponse(self._async.with_raw_response)
+
+    @cached_property
+    def with_streaming_response(self) -> SyncWithStreamingResponse:
+        """The same methods, each giving a `SyncResponseManager`: `with` it."""
+        return SyncWithStreamingResponse(self._async.with_streaming_response)
 
     @overload
     def create(
@@ -136,6 +176,16 @@ class SyncEmbeddings:
     def __init__(self, embeddings: Embeddings) -> None:
         self._async = embeddings
 
+    @cached_property
+    def with_raw_response(self) -> SyncWithRawResponse:
+        """The same methods, each giving a `RawResponse`."""
+        return SyncWithRawResponse(self._async.with_raw_response)
+
+    @cached_property
+    def with_streaming_response(self) -> SyncWithStreamingResponse:
+        """The same methods, each giving a `SyncResponseManager`: `with` it."""
+        return SyncWithStreamingResponse(self._async.with_streaming_response)
+
     create = blocking(Embeddings.create)  # type: ignore[arg-type]
 
 
@@ -145,5 +195,23 @@ class SyncModels:
     def __init__(self, models: Models) -> None:
         self._async = models
 
-    list = blocking(Models.list)  # type: ignore[arg-type]
+    @cached_property
+    def with_raw_response(self) -> SyncWithRawResponse:
+        """The same methods, each giving a `RawResponse`."""
+        return SyncWithRawResponse(self._async.with_raw_response)
+
+    @cached_property
+    def with_streaming_response(self) -> SyncWithStreamingResponse:
+        """The same methods, each giving a `SyncResponseManager`: `with` it."""
+        return SyncWithStreamingResponse(self._async.with_streaming_response)
+
+    @described_by(Models.list)
+    def list(self, **options: Any) -> ModelList:
+        hide(options)
+
+        async def listed() -> ModelList:
+            return await self._async.list(**options)
+
+        return background().run(listed())
+
     retrieve = blocking(Models.retrieve)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from ..sansio.types import Payload, Timing
 from ..stream import ChatStream
 from .background import background
 
-__all__ = ["SyncStream"]
+__all__ = ["Stream", "SyncStream"]
 
 C = TypeVar("C", bound=Payload)  # the chunk
 R = TypeVar("R", bound=Payload)  # the whole answer
@@ -106,3 +106,7 @@ class SyncStream(Generic[C, R]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._stream._lifecycle.state.value}>"
+
+
+#: The name under which code written for openai-python knows it.
+Stream = SyncStream

@@ -68,3 +68,16 @@ async def test_a_name_that_is_none_is_refused(server, models, name):
 async def test_an_unknown_model_is_not_found(models):
     with pytest.raises(rawllm.NotFoundError):
         await models.retrieve("unknown")
+
+
+async def test_a_list_is_iterated_without_await_too(server, models):
+    assert [model.id async for model in models.list()] == server.models
+    listed = await models.list()
+    assert [model.id async for model in listed] == server.models
+    assert not listed.has_next_page()
+    assert len(server.requests) == 2
+
+
+async def test_a_list_that_nobody_waits_for_is_not_asked_for(server, models):
+    models.list()
+    assert server.requests == []
