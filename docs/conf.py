@@ -31,6 +31,7 @@ python_use_unqualified_type_names = True
 
 # Types of other libraries, type variables and aliases: documented elsewhere, or by their name.
 nitpick_ignore_regex = [
+    ("py:.*", r"(metrics|prometheus_client|trace)\..*"),
     ("py:.*", r"(aiohttp|asyncio|collections|os|pathlib|ssl|ssl_module|typing)\..*"),
     ("py:.*", r"(rawllm\..*\.)?(P|R|ApiKey|Hook|TimeoutLike|End|StreamEnd|Headers)"),
     ("py:.*", r"(Callable|Mapping|Sequence)\[.*"),
@@ -84,7 +85,7 @@ def _mend(app, what, name, obj, options, lines):
 
 
 #: Pages of integrations are built without what they integrate.
-autodoc_mock_imports = ["langchain_core", "pydantic"]
+autodoc_mock_imports = ["langchain_core", "opentelemetry", "prometheus_client", "pydantic"]
 
 
 def setup(app):

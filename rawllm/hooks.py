@@ -1,7 +1,7 @@
 """What can be observed of a call: frozen events, and the `rawllm` logger.
 
 An observer is any callable that takes one event. It gets plain data, never the client's insides,
-never a prompt, an answer or a key.
+never a prompt, an answer or a key. All that it can change are the headers of a request.
 
 Log levels: INFO one line a call, WARNING retries and pauses, DEBUG every attempt.
 """
@@ -9,13 +9,14 @@ Log levels: INFO one line a call, WARNING retries and pauses, DEBUG every attemp
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import msgspec
 
 __all__ = [
     "AttemptFailed",
+    "AttemptHook",
     "CallFailed",
     "CallFinished",
     "CallStarted",
@@ -92,6 +93,7 @@ class CallFinished(Event, frozen=True, kw_only=True):
     completion_tokens: int | None
     finish_reason: str | None
     request_id: str | None
+    status_code: int
 
 
 class CallFailed(Event, frozen=True, kw_only=True):
@@ -106,6 +108,19 @@ class CallFailed(Event, frozen=True, kw_only=True):
 
 
 Hook = Callable[[Event], Any]
+
+
+class AttemptHook(Protocol):
+    """A hook that is also asked before every request of a call, for the headers of tracing.
+
+    Not for credentials: what it returns is not struck out of what a server echoes.
+    """
+
+    def __call__(self, event: Event, /) -> Any: ...
+
+    def attempt_headers(self, call_id: int, attempt: int) -> Mapping[str, str]:
+        """Headers to send with request number `attempt` (from 1) of the call. It has its turn, and
+        is sent next."""
 
 
 def emit(hooks: tuple[Hook, ...], event: Event) -> None:

@@ -11,7 +11,11 @@ import rawllm
 from rawllm import errors, hooks, options
 
 #: What an integration needs that the tests do not.
-NEEDED = {"rawllm.integrations.langchain": "langchain_core"}
+NEEDED = {
+    "rawllm.integrations.langchain": "langchain_core",
+    "rawllm.integrations.otel": "opentelemetry",
+    "rawllm.integrations.prometheus": "prometheus_client",
+}
 MISSING = tuple(home for home, needed in NEEDED.items() if find_spec(needed) is None)
 MODULES = sorted(
     module.name

@@ -41,6 +41,7 @@ async def test_a_whole_answer_is_started_and_finished(server, watched):
         1,
     )
     assert (finished.finish_reason, finished.request_id) == ("stop", "req-0")
+    assert finished.status_code == 200
 
 
 async def test_a_stream_tells_its_first_token(server, watched):
@@ -156,6 +157,44 @@ async def test_every_hook_is_called_and_one_that_fails_is_logged_not_obeyed(serv
         assert (await llm.complete("x")).text == "echo: x"
     assert names(events) == ["CallStarted", "CallFinished"]
     assert caplog.text.count("a rawllm hook failed on Call") == 2
+
+
+class Marking:
+    """A hook with headers, and what it was asked."""
+
+    def __init__(self, headers):
+        self.headers = headers
+        self.asked = []
+
+    def __call__(self, event):
+        self.call_id = event.call_id
+
+    def attempt_headers(self, call_id, attempt):
+        self.asked.append((call_id, attempt))
+        return {**self.headers, "X-Attempt": str(attempt)}
+
+
+async def test_a_hook_gives_each_attempt_its_headers(server):
+    server.fail(500)
+    hook, other = Marking({"user-agent": "mine"}), Marking({"X-Other": "1"})
+    async with Client(server.url, model="m", hooks=[hook, other], retry=Retry(base=0)) as llm:
+        await llm.complete("x")
+        assert hook.asked == other.asked == [(hook.call_id, 1), (hook.call_id, 2)]
+        await llm.with_options(hooks=()).complete("x")
+    first, second, without = (request.headers for request in server.requests)
+    assert (first["x-attempt"], second["x-attempt"]) == ("1", "2")
+    assert (first["x-other"], first["user-agent"]) == ("1", "mine")
+    assert "x-attempt" not in without  # nor in any call after
+    assert "rawllm" in without["user-agent"]
+
+
+@pytest.mark.parametrize("headers", [{"X-A": "1", "X-B": "two\r\nlines"}, {"X-A": 1}, {"": "1"}])
+async def test_headers_that_cannot_be_sent_are_left_out_and_logged(server, caplog, headers):
+    async with Client(server.url, model="m", hooks=[Marking(headers), Marking({})]) as llm:
+        assert (await llm.complete("x")).text == "echo: x"
+    assert "x-a" not in server.requests[0].headers
+    assert server.requests[0].headers["x-attempt"] == "1"
+    assert caplog.text.count("a rawllm hook failed to give headers") == 1
 
 
 # ── the log ──────────────────────────────────────────────────────────────────────────────────

@@ -24,7 +24,7 @@ LAYERS = (
     ("rawllm.sync",),
     ("rawllm.client", "rawllm.local"),
     ("rawllm.resources",),
-    ("rawllm.stream", "rawllm.mapping", "rawllm.requester", "rawllm.tools"),
+    ("rawllm.stream", "rawllm.mapping", "rawllm.requester", "rawllm.tools", "rawllm.types"),
     ("rawllm.net",),
     ("rawllm.sansio",),
     (
@@ -156,6 +156,8 @@ def test_only_the_standard_library_and_three_packages_are_needed():
     allowed |= {"backoff", "msgspec"}
     extras = {
         "langchain_core": "rawllm.integrations.langchain",
+        "opentelemetry": "rawllm.integrations.otel",
+        "prometheus_client": "rawllm.integrations.prometheus",
         "pydantic": "rawllm.integrations.langchain",
         "pytest": "rawllm.pytest_plugin",
         "xllamacpp": "rawllm.local",

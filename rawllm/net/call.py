@@ -12,6 +12,7 @@ from typing import Any
 
 from yarl import URL
 
+from ..arguments import put_headers
 from ..errors import APIError
 from ..hooks import (
     CallFailed,
@@ -119,6 +120,21 @@ class Call:
         """What was sent with it and must not be shown."""
         return credentials(self.secret, self.headers, self.url.query)
 
+    def attempt_headers(self) -> dict[str, str]:
+        """The call's headers, and what hooks want to be sent with this attempt."""
+        headers = self.headers
+        for hook in self.hooks:
+            ask = getattr(hook, "attempt_headers", None)
+            if ask is None:
+                continue
+            try:
+                more = dict(headers)
+                put_headers("attempt_headers", ask(self.id, self.attempts), more)
+                headers = more
+            except Exception:
+                logger.exception("a rawllm hook failed to give headers")
+        return headers
+
     def emit(self, event: type[Any], **data: Any) -> None:
         emit(
             self.hooks,
@@ -178,8 +194,9 @@ class Attempt:
         call.clock.stop()
         if self.limiter.pace.level is not None:
             used = 0 if usage is None else usage.completion_tokens or usage.total_tokens
-            self.limiter.finished(self.permit, float(used or 1))
+            self.limiter.finished(self.permit, float(max(used, 1)))  # what servers count
         if call.hooks:
+            secrets = call.credentials()
             call.emit(
                 CallFinished,
                 stream=call.stream,
@@ -190,8 +207,9 @@ class Attempt:
                 prompt_tokens=None if usage is None else usage.prompt_tokens,
                 completion_tokens=None if usage is None else usage.completion_tokens,
                 # Both are the server's words, and some servers echo what they got.
-                finish_reason=cleaned(finish_reason, call.credentials()),
-                request_id=cleaned(self.request_id(), call.credentials()),
+                finish_reason=cleaned(finish_reason, secrets),
+                request_id=cleaned(self.request_id(), secrets),
+                status_code=self.response.status,
             )
         if logger.isEnabledFor(logging.INFO):
             logger.info(

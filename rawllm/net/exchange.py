@@ -155,7 +155,7 @@ async def _send(attempt: Attempt) -> Response:
         attempt.response = await attempt.endpoint.transport.open(
             call.method,
             call.url,
-            call.headers,
+            call.attempt_headers() if call.hooks else call.headers,
             call.body,
             stream=call.stream,
             connect=call.clocks.connect,
@@ -264,7 +264,9 @@ def _judge(attempt: Attempt, error: APIError) -> float | None:
             tell_pause(attempt, error, pause)
     else:
         call.spent += 1
-        if error.kind in STRAIN:
+        # The deadline only where it passed at the server, and not in our own queue.
+        late = error.kind == "total" and 2 * (now - call.sent_at) >= now - call.started
+        if late or error.kind in STRAIN:
             limiter.strained(attempt.permit)
         if error.sent and not row.outage:  # it was taken in, whatever came of it
             limiter.accepted(attempt.permit)
