@@ -138,7 +138,7 @@ class Simulated:
             await asyncio.sleep(PREFILL)
             self._queue.append((float(tokens), done))
             self._go_on()
-            await done
+            await asyncio.shield(done)  # a call that is cancelled must not cancel it
         finally:
             self.in_flight -= 1
         self.answered += 1

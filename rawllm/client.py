@@ -318,7 +318,10 @@ class Client(Requester):
             given = dict(params)
             if isinstance(value, Mapping):
                 given |= value
-                value = given.pop("prompt", None) or given.pop("messages", None)
+                prompt, value = given.pop("prompt", None), given.pop("messages", None)
+                if prompt is not None and value is not None:
+                    raise ConfigurationError("an input holds both prompt and messages: leave one")
+                value = prompt if prompt is not None else value
             answer: ChatCompletion = await self.complete(value, **given)
             return answer
 
@@ -329,6 +332,7 @@ class Client(Requester):
             call,
             concurrency=most if concurrency is None or concurrency == "auto" else concurrency,
             most=most,
+            bound=lambda: self._endpoint.limiter().concurrency,
             ordered=ordered,
             on_error=on_error,
         )

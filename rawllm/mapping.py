@@ -7,6 +7,7 @@ so that ten million of them cost what a thousand cost.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -67,9 +68,13 @@ class Item(msgspec.Struct, Generic[R], kw_only=True):
 
 
 class _Source:
-    """The inputs, handed out one by one to many workers."""
+    """The inputs, handed out one by one to many workers, while fewer than `bound()` calls of theirs
+    are under way."""
 
-    def __init__(self, inputs: Inputs) -> None:
+    def __init__(self, inputs: Inputs, bound: Callable[[], float]) -> None:
+        self._bound = bound
+        self._under_way = 0
+        self._ended = asyncio.Event()  # a call has
         self._count = 0
         self._over = False
         self._lock = asyncio.Lock()  # an async iterator must not be asked twice at once
@@ -86,6 +91,9 @@ class _Source:
         """(index, input), or None at the end. An exception of the iterator ends it, and is kept
         for the one who reads the results, after those of the inputs before it."""
         async with self._lock:
+            while self._under_way >= self._bound() and not self._over:
+                self._ended.clear()
+                await self._ended.wait()
             if self._over:
                 return None
             try:
@@ -102,7 +110,13 @@ class _Source:
                 self.error = error
                 return None
             self._count += 1
+            self._under_way += 1
             return self._count - 1, value
+
+    def ended(self) -> None:
+        """A call has: its place is free."""
+        self._under_way -= 1
+        self._ended.set()
 
     async def close(self) -> None:
         """Generators hold files and cursors: they are told when nobody will ask again."""
@@ -121,12 +135,15 @@ def map_calls(
     *,
     concurrency: int,
     most: int,
+    bound: Callable[[], float] = lambda: math.inf,
     ordered: bool = False,
     on_error: Literal["return", "raise"] = "return",
 ) -> AsyncGenerator[Item[R], None]:
     """An `Item` for each input: as they come, or in the order of the inputs.
 
-    concurrency, most: what is wanted and what there is; the smaller wins.
+    concurrency, most: what is wanted and what there is; the smaller wins. bound: of as many calls
+        at once at the moment, for a number that changes: a call begun beyond it would only wait
+        its time away in a queue.
     on_error: "raise" ends everything at the first RawLLMError; "return" puts it into its item.
     Any other exception of `call` is a bug and always comes out. Leaving the loop cancels what is
     under way. Raises ConfigurationError for arguments that cannot work.
@@ -134,7 +151,7 @@ def map_calls(
     if on_error not in ("return", "raise"):
         raise ConfigurationError('on_error= is "return" or "raise"')
     check_count("concurrency", concurrency)
-    return _run(_Source(inputs), call, min(concurrency, most), ordered, on_error == "raise")
+    return _run(_Source(inputs, bound), call, min(concurrency, most), ordered, on_error == "raise")
 
 
 def check_many(inputs: Any) -> None:
@@ -193,7 +210,10 @@ async def _run(
                 pulled = await source.next()
                 if pulled is None:
                     break
-                results.put_nowait(await _carry_out(*pulled, call))
+                try:
+                    results.put_nowait(await _carry_out(*pulled, call))
+                finally:
+                    source.ended()
         except Exception as error:
             results.put_nowait(error)
         finally:

@@ -258,6 +258,21 @@ async def test_the_client_maps_prompts_messages_and_requests(server, llm):
     assert all(item.attempts == 1 and item.timing.total > 0 for item in items[:4])
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"prompt": "a", "messages": [{"role": "user", "content": "b"}]}, "both prompt and mess"),
+        ({"prompt": ""}, "the prompt is empty"),
+        ({}, "not NoneType"),
+    ],
+)
+async def test_a_request_without_its_one_prompt_is_an_error_of_its_own(llm, value, said):
+    bad, good = [item async for item in llm.map([value, "two"], ordered=True)]
+    assert isinstance(bad.error, ConfigurationError)
+    assert said in str(bad.error)
+    assert good.completion.text == "echo: two"
+
+
 async def test_the_smaller_concurrency_wins(server, llm):
     server.default = Reply("x", first_delay=0.02)
     for concurrency, most in ((3, 3), (10_000, llm._endpoint.concurrency)):
@@ -274,3 +289,53 @@ async def test_errors_of_the_server_come_with_their_attempts(server, llm):
     assert isinstance(item.error, RateLimitError)
     assert item.attempts == 1
     assert item.timing is None
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+async def test_no_call_is_begun_beyond_a_bound_that_changes(ordered):
+    bound, under_way, most = 1, 0, []
+
+    async def call(value):
+        nonlocal bound, under_way
+        under_way += 1
+        most.append((under_way, bound))
+        for _ in range(40):
+            await asyncio.sleep(0)
+        under_way -= 1
+        bound = 5 if value < 40 else 2  # only an end can change it
+        return answer(value)
+
+    items = mapped(range(100), call, 50, bound=lambda: bound, ordered=ordered)
+    assert len([item async for item in items]) == 100
+    assert all(begun <= 5 for begun, _ in most)
+    assert max(begun for begun, _ in most) == 5
+    assert all(begun <= 2 for begun, now in most[60:])
+    assert most[0] == (1, 1)
+
+
+async def test_leaving_while_the_bound_holds_back_the_inputs_leaves_nothing_behind():
+    async def call(value):
+        await asyncio.sleep(60 if value else 0)
+        return answer(value)
+
+    items = mapped(range(9), call, bound=lambda: 1)
+    async for _ in items:
+        break
+    await items.aclose()
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_auto_begins_no_call_that_would_only_wait_its_time_away(server):
+    waited = []
+
+    async def slow(request):
+        await asyncio.sleep(0.01)
+
+    server.handler = slow
+    async with Client(
+        server.url, model="m", hooks=lambda event: waited.append(getattr(event, "queued", 0.0))
+    ) as client:
+        items = client.map((f"{n}" for n in range(100)), concurrency="auto", timeout=30)
+        assert all([item.ok async for item in items])
+        assert client._endpoint.pace.level is not None
+    assert max(waited) < 0.01

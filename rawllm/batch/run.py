@@ -116,8 +116,10 @@ async def run(
                 sink: Journal | Outlet = Outlet(_opened(output, stack))
             else:
                 source = Source(input)
+                others = [input]
                 if errors is not None:
                     check_output(errors, apart_from=[input, output])
+                    others.append(errors)  # OUT.manifest would be a bad name for it
                 survey = source.survey(model=model)
                 sink = journal = Journal(
                     output,
@@ -126,7 +128,7 @@ async def run(
                     base_url=client.base_url if origin is None else origin,
                     durability=durability,
                     retry_failed=retry_failed,
-                    apart_from=[input],
+                    apart_from=others,
                 )
                 stack.callback(journal.close)
                 found = _each(source)
@@ -148,10 +150,13 @@ async def run(
                     stop=stop if stop is not None else asyncio.Event(),
                     grace=grace,
                 )
+            except (asyncio.CancelledError, KeyboardInterrupt):
+                errors = None  # it is to end now, and all of the output would be read for the copy
+                raise
             finally:
                 if journal is not None and errors is not None:
                     journal.copy_failed(errors)
-            if work.stopping and (journal is None or journal.remaining):
+            if work.stopping and tally.summary(clock()).left != 0:
                 raise Halt("interrupted", "stopped before the end")
             if journal is not None:
                 journal.finish(_ids(source) if ordered else None)

@@ -138,10 +138,13 @@ class Work:
 
     async def _consume(self, requests: AsyncIterator[lines.Request], workers: int) -> None:
         items = map_calls(
-            self._paced(requests),
+            self._until_stopped(requests),
             self._carry_out,
             concurrency=workers,
             most=workers,
+            # "auto" has workers for the most that could ever be; what they held would wait, and be
+            # sent when nothing more should be.
+            bound=lambda: self._limiter.concurrency,
             ordered=self._late,
             on_error="raise",
         )
@@ -150,13 +153,10 @@ class Work:
                 if self._late and item.result is not None:
                     await self._record(item.result)
 
-    async def _paced(self, requests: AsyncIterator[lines.Request]) -> AsyncIterator[lines.Request]:
-        """No more of them than can be in flight: "auto" has workers for the most that could ever
-        be, and what they held would wait, and be sent, when nothing more should be."""
+    async def _until_stopped(
+        self, requests: AsyncIterator[lines.Request]
+    ) -> AsyncIterator[lines.Request]:
         async for request in requests:
-            while not self.stopping and self._under_way >= self._limiter.concurrency:
-                self._ended.clear()
-                await self._ended.wait()
             if self.stopping:
                 return
             self._under_way += 1

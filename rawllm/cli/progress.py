@@ -71,7 +71,9 @@ def _pieces(progress: Progress) -> list[tuple[int, str]]:
             (
                 1,
                 f"server refuses ({progress.refusing}): waiting, "
-                f"{progress.refused_for:.0f} s of {progress.max_outage:.0f} s",
+                # It ends with a probe, a little after that.
+                f"{min(progress.refused_for, progress.max_outage):.0f} s "
+                f"of {progress.max_outage:.0f} s",
             )
         )
     pieces.append((3, f"{number(progress.requests_per_second)}/s"))

@@ -21,10 +21,19 @@ from yarl import URL
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
 
-__all__ = ["Request"]
+__all__ = ["Request", "unsent"]
 
 #: Bytes up to which a body is copied behind its head, so that both leave in one packet.
 ONE_PIECE = 64 * 1024
+
+
+def unsent(transport: Any) -> int:
+    """Bytes that were written and that the system has not taken yet."""
+    size: int = transport.get_write_buffer_size()
+    # asyncio's TLS counts only what it has not passed on, and it passes on all of a body at once.
+    tls = getattr(transport, "_ssl_protocol", None)
+    below = None if tls is None else getattr(tls, "_transport", None)
+    return size if below is None else size + unsent(below)
 
 
 class Request(aiohttp.ClientRequest):
@@ -104,8 +113,8 @@ class _Response(aiohttp.ClientResponse):
         assert protocol is not None
         while True:
             message, payload = await protocol.read()
-            if message.code >= 200 or message.code == 101:  # 1xx: the answer is still to come
-                break
+            if not 100 <= message.code < 200 or message.code == 101:
+                break  # 1xx: the answer is still to come
         payload.on_eof(self._response_eof)
         self.version = message.version
         self.status = message.code
@@ -123,10 +132,10 @@ class _Response(aiohttp.ClientResponse):
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        transport, protocol = connection.transport, connection.protocol
+        transport = connection.transport
         # An answer that came before the request was sent: what is left of it would stand before
         # the next one.
-        if transport is None or transport.get_write_buffer_size() or protocol is None:
+        if transport is None or unsent(transport):
             connection.close()
         else:
             connection.release()

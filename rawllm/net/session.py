@@ -25,7 +25,7 @@ from yarl import URL
 from ..errors import ConfigurationError
 from ..options import Secret
 from .address import check_proxy
-from .request import Request
+from .request import Request, unsent
 
 __all__ = ["Connection", "Sessions", "current", "proxy_for"]
 
@@ -66,6 +66,12 @@ class _Handler(ResponseHandler):
         self._tell_reader(self._payload, exc)
 
     def close(self) -> None:
+        transport = self.transport
+        if transport is not None and unsent(transport):
+            # It would first send the rest of a request that nobody waits for any more: to a server
+            # that hangs, and so for ever.
+            self.abort()
+            return
         body = self._payload  # forgotten by the next line, and its reader would wait for ever
         super().close()
         self._tell_reader(body, aiohttp.ClientConnectionError("Connection closed"))

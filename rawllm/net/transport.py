@@ -241,6 +241,12 @@ def _open_error(
     """aiohttp's exception before a response → ours. connecting: no connection was there yet."""
     if isinstance(failure, aiohttp.ClientHttpProxyError):
         return _tunnel_error(failure.status, url)
+    if isinstance(failure, aiohttp.ClientResponseError):  # only aiohttp's own CONNECT raises it
+        return fault(
+            "proxy",
+            f"the proxy opened no tunnel to {url.host}:{url.port}: it did not answer in HTTP",
+            sent=False,
+        )
     where = _whom(failure, url, proxied)
     if isinstance(failure, aiohttp.ClientConnectorDNSError):
         whose = f" of {where}" if proxied else ""

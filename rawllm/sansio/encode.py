@@ -107,6 +107,11 @@ def messages_of(prompt: Any, *, system: str | None = None) -> list[Any]:
     elif isinstance(prompt, (list, tuple)):
         if not prompt:
             raise ConfigurationError("the list of messages is empty")
+        if any(isinstance(message, str) for message in prompt):
+            raise ConfigurationError(
+                "a list is one conversation, and its messages are dicts like "
+                '{"role": "user", "content": "…"}; this one holds a str. For many prompts: map()'
+            )
         messages = list(prompt)
     else:
         raise ConfigurationError(

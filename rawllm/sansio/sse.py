@@ -86,8 +86,8 @@ class SSEParser:
         if b"\r" in data:
             self._after_cr = data.endswith(b"\r")
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        # What nearly every server sends nearly always: whole events of one data line each. Cut by one
-        # search they cost half as much as line by line.
+        # What nearly every server sends nearly always: whole events of one data line each. Cut by
+        # one search they cost half as much as line by line.
         if (
             data.startswith(b"data: ")
             and data.endswith(b"\n\n")

@@ -380,23 +380,31 @@ async def test_nobody_waits_for_requests_that_were_not_sent(server, paths):
     assert stopped.value.reason == "interrupted"
 
 
-async def test_a_stop_after_which_nothing_is_left_is_none(server, client, paths):
-    server.handler = lambda request: Reply(first_delay=0.05 if name_of(request) == "r19" else 0.0)
-    stop, count = asyncio.Event(), iter(range(20))
-    counts = await run(
-        *paths, client=client, stop=stop, on_record=lambda _: next(count) == 18 and stop.set()
-    )
-    assert counts.answered == 20
+@pytest.mark.parametrize("limit", [None, 10])
+async def test_a_stop_after_which_nothing_is_left_is_none(server, client, paths, limit):
+    most = limit or 20
+    last = f"r{most - 1}"
+    server.handler = lambda request: Reply(first_delay=0.05 if name_of(request) == last else 0.0)
+    stop, recorded = asyncio.Event(), []
+
+    def on_record(custom_id):
+        recorded.append(custom_id)
+        if len(recorded) == most - 1:
+            stop.set()
+
+    counts = await run(*paths, client=client, limit=limit, stop=stop, on_record=on_record)
+    assert (counts.answered, counts.left) == (most, 0)
 
 
-async def test_cancelled_it_gives_the_lock_back(server, client, paths):
+async def test_cancelled_it_ends_now_and_gives_the_lock_back(server, client, paths, tmp_path):
     server.handler = lambda request: Reply(first_delay=60)
-    running = asyncio.create_task(run(*paths, client=client))
+    running = asyncio.create_task(run(*paths, client=client, errors=tmp_path / "errors.jsonl"))
     while server.in_flight < 4 and not running.done():
         await asyncio.sleep(0.001)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+    assert not (tmp_path / "errors.jsonl").exists()  # all of the output would be read for it
     server.handler = None
     assert (await run(*paths, client=client)).answered == 20
 
@@ -532,6 +540,8 @@ async def test_no_timeout_stays_none():
         ({"concurrency": "many"}, "concurrency="),
         ({"max_outage": -1}, "max_outage"),
         ({"errors": "in.jsonl"}, "in.jsonl"),
+        ({"errors": "out.jsonl.manifest"}, "out.jsonl.manifest"),
+        ({"errors": "out.jsonl.part"}, "out.jsonl.part"),
     ],
 )
 async def test_wrong_arguments_touch_nothing(client, paths, monkeypatch, options, says):

@@ -33,8 +33,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: What the pages call a server's address.
 ADDRESS = "http://localhost:8000/v1"
 
-#: Fences that hold nothing to run: output, and Sphinx's own.
-PASSIVE = {"text", "{toctree}", "{eval-rst}"}
+#: Fences that hold nothing to run: output, other programs' files, and Sphinx's own.
+PASSIVE = {"text", "yaml", "{toctree}", "{eval-rst}"}
 
 
 class Block(NamedTuple):
@@ -86,7 +86,11 @@ BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
 
 #: What a block that imports one of our integrations needs besides rawllm.
-NEEDED = {"rawllm.integrations.langchain": "langchain_core"}
+NEEDED = {
+    "rawllm.integrations.langchain": "langchain_core",
+    "rawllm.integrations.otel": "opentelemetry",
+    "rawllm.integrations.prometheus": "prometheus_client",
+}
 
 
 def marks_of(block: Block) -> list[pytest.MarkDecorator]:
@@ -216,6 +220,7 @@ def test_a_command_line_is_one_that_exists(
                     "python3 -m venv .venv",
                     ". .venv/bin/activate",
                     "pytest",
+                    "pytest -n 2",
                     "ruff check",
                     "ruff format",
                     "mypy",

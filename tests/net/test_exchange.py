@@ -1059,6 +1059,21 @@ def test_auto_begins_with_few_and_adapt_takes_what_there_is_for_the_cap():
     run(main())
 
 
+def test_an_answer_of_less_than_no_tokens_counts_as_one():
+    async def fewer(attempt):
+        attempt.end()
+        attempt.finished(attempt.timing(), Usage(completion_tokens=-5), "stop")
+
+    async def main():
+        place = endpoint(Script(default=lambda: slow(0.1, Answer(200, b""))), concurrency="auto")
+        worth = []
+        place.limiter().finished = lambda permit, work: worth.append(work)
+        await exchange(place, call_of(place), fewer)
+        assert worth == [1.0]
+
+    run(main())
+
+
 @pytest.mark.parametrize(
     ("step", "left"),
     [
@@ -1100,5 +1115,24 @@ def test_a_502_that_is_no_outage_says_nothing_of_whether_others_get_through():
         assert call.spent == 1
         place.transport.default = lambda: Answer(200, b"yes")
         assert await poisoned == b"yes"
+
+    run(main())
+
+
+@pytest.mark.parametrize(("queued", "weighs"), [(0.0, True), (1.4, False)])
+def test_a_deadline_weighs_where_it_passed_at_the_server(queued, weighs):
+    async def main():
+        place = endpoint(
+            Script(default=lambda: slow(60.0, Answer(200, b"late"))), concurrency="auto"
+        )
+        limiter = place.limiter()
+        before = limiter.concurrency
+        held = [limiter.try_acquire(0.0) for _ in range(before)]
+        loop = asyncio.get_running_loop()
+        for permit in held:
+            loop.call_later(queued, limiter.give_back, permit, 0.0)
+        error = await error_of(place, timeout=2.0)
+        assert error.kind == "total"
+        assert (limiter.concurrency < before) is weighs
 
     run(main())

@@ -588,6 +588,15 @@ async def test_a_proxy_that_hangs_up_is_named_and_tried_again(target):
     assert caught.value.sent is (target.scheme == "http")
 
 
+async def test_a_proxy_that_speaks_no_http_is_named_and_not_asked_again(https):
+    async with Proxy(answer=b"what?\r\n\r\n") as proxy, https.client(proxy=proxy.url) as client:
+        with pytest.raises(APIConnectionError, match="the proxy opened no tunnel") as caught:
+            await client.complete("hi")
+
+    assert (caught.value.kind, caught.value.sent) == ("proxy", False)
+    assert caught.value.attempts == len(proxy.seen) == 1
+
+
 async def test_a_proxy_that_never_opens_the_tunnel_is_a_connect_timeout(https):
     async with Proxy(silent=True) as proxy:
         options = {"timeout": Timeout(connect=0.05), "retry": Retry(attempts=1)}

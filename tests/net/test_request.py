@@ -4,6 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
+from net import certificates
 
 from rawllm import Client, ConfigurationError
 
@@ -44,15 +45,27 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(*answers, **options):
+async def serving(*answers, tls=False, **options):
     server = Server(*answers, **options)
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
-    async with listening:
-        port = listening.sockets[0].getsockname()[1]
-        async with Client(f"http://127.0.0.1:{port}/v1", model="m", max_retries=0) as client:
-            yield server, client, port
+    async with listening(server.serve, tls) as (client, port):
+        yield server, client, port
         for task in server.tasks:
             task.cancel()
+
+
+@asynccontextmanager
+async def listening(serve, tls):
+    """A client of who serves so, and the port."""
+    context = certificates.serving() if tls else None
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with Client(
+            f"{'https' if tls else 'http'}://127.0.0.1:{port}/v1",
+            model="m",
+            max_retries=0,
+            ssl=certificates.trusting() if tls else None,
+        ) as client:
+            yield client, port
 
 
 async def test_the_head_is_whole_and_its_host_comes_first():
@@ -109,12 +122,48 @@ async def test_informational_responses_are_passed_over():
     assert server.connections == 1
 
 
-async def test_a_connection_with_a_request_half_sent_serves_no_other():
+async def test_what_is_no_status_of_http_is_not_waited_behind():
+    odd = (OK + ANSWER).replace(b"200 OK", b"099 Odd")
+    async with serving(odd) as (_, client, _):
+        assert (await client.complete("hi", timeout=5)).text == "hi"
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_a_connection_with_a_request_half_sent_serves_no_other(tls):
     # The server answers before it has read the body, and reads no more of it.
-    async with serving(OK + ANSWER, OK + ANSWER, read=10, deaf=True) as (server, client, _):
+    options = {"read": 10, "deaf": True, "tls": tls}
+    async with serving(OK + ANSWER, OK + ANSWER, **options) as (server, client, _):
         assert (await client.complete("x" * 30_000_000)).text == "hi"
         assert (await client.complete("hi", timeout=5)).text == "hi"
     assert server.connections == 2
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_a_request_that_nobody_waits_for_any_more_is_not_sent_to_its_end(tls):
+    came, left, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    heard = 0
+
+    async def serve(reader, writer):
+        nonlocal heard
+        await reader.readuntil(b"\r\n\r\n")
+        came.set()
+        await left.wait()
+        try:
+            while piece := await reader.read(1 << 16):
+                heard += len(piece)
+        except OSError:
+            pass
+        writer.close()
+        over.set()
+
+    async with listening(serve, tls) as (client, _):
+        call = asyncio.create_task(client.complete("x" * 30_000_000))
+        await came.wait()
+        call.cancel()
+        await asyncio.wait([call])
+        left.set()
+        await over.wait()
+    assert heard < 30_000_000
 
 
 async def test_a_connection_that_serves_one_request_says_so():

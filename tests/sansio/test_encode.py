@@ -212,6 +212,11 @@ def test_nothing_to_answer_is_refused(prompt: Any) -> None:
     assert "empty" in str(caught.value) or type(prompt).__name__ in str(caught.value)
 
 
+def test_a_list_of_prompts_is_no_conversation() -> None:
+    with pytest.raises(ConfigurationError, match=r"this one holds a str\. For many prompts: map"):
+        messages_of(["one", "two"])
+
+
 # ---------------------------------------------------------------- anything at all
 
 VALUES = st.recursive(

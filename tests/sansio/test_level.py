@@ -8,7 +8,7 @@ import pytest
 from benchmarks.auto import SERVERS, Server, good, simulate
 from rawllm.sansio.level import START, Level
 
-#: The fixed number that `python -m benchmarks.auto` finds to be the best for each.
+#: A fixed number for each that is as good as the best that `python -m benchmarks.auto` finds.
 BEST = {
     "8 slots, then a queue": 16,
     "3 slots, then a queue": 16,
