@@ -114,7 +114,7 @@ class _Response(aiohttp.ClientResponse):
         while True:
             message, payload = await protocol.read()
             if not 100 <= message.code < 200 or message.code == 101:
-                break  # 1xx: the answer is still to come
+                break  # else it is one that only announces the answer
         payload.on_eof(self._response_eof)
         self.version = message.version
         self.status = message.code

@@ -363,18 +363,17 @@ def test_a_signal_ends_it_in_peace(
 @posix
 def test_the_second_signal_ends_it_now(fake_server: FakeServer) -> None:
     fake_server.handler = lambda request: (
-        Reply(first_delay=60) if fake_server.attempts > 4 else None
+        # Within the grace: had the second signal been ignored, these would be recorded.
+        Reply(first_delay=3) if fake_server.attempts > 4 else None
     )
     running = process(fake_server, "in.jsonl", "-o", "out.jsonl", "--concurrency", "2")
     answered(fake_server, 6)
     assert running.stderr is not None
     running.send_signal(signal.SIGINT)
     assert b"again: at once" in running.stderr.readline()
-    started = time.monotonic()
     running.send_signal(signal.SIGINT)
     err = running.communicate(timeout=30)[1].decode()
     assert running.returncode == 130
-    assert time.monotonic() - started < 4.5  # and not the grace
     assert "Traceback" not in err
     assert "4 of 20 requests answered" in err
     assert "to go on: " in err
