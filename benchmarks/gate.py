@@ -5,6 +5,8 @@
 
 Compares instructions, modules, packages and bytes, never a time: they are the same on a busy
 machine. Exit code 0, or 1 where anything is more than 5 % above what is recorded for this Python.
+For a Python without a record it prints what it finds, says that nothing was compared, and exits
+with 0: another one's record would not do, since each interpreter has its own ratios.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -55,16 +58,19 @@ def _ratios() -> dict[str, float]:
 
 def _modules(code: str) -> int:
     """How many modules the code loads, beyond those of a bare interpreter."""
+    # Without site: what an environment's .pth files import would not be counted again.
+    path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
     done = subprocess.run(
         [
             sys.executable,
+            "-S",
             "-c",
             f"import sys; n = len(sys.modules); {code}; print(len(sys.modules) - n)",
         ],
         check=True,
         capture_output=True,
         text=True,
-        env=child(),
+        env={**child(), "PYTHONPATH": path},
     )
     return int(done.stdout)
 
@@ -107,9 +113,6 @@ def main(argv: list[str] | None = None) -> int:
     asked = parser.parse_args(argv)
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     records = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-    if python not in records and not asked.record:
-        print(f"FAILED: nothing is recorded for Python {python}; --record does it")
-        return 1
     try:
         found: dict[str, float] = {
             **_installed(),
@@ -122,10 +125,14 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     recorded = records.get(python, {})
     for what, value in found.items():
-        print(f"{what:<28} {value:>8g}   recorded {recorded.get(what, float('nan')):g}")
+        was = f"recorded {recorded[what]:g}" if what in recorded else "not recorded"
+        print(f"{what:<28} {value:>8g}   {was}")
     if asked.record:
         records[python] = found
         RECORD.write_text(json.dumps(dict(sorted(records.items())), indent=2) + "\n")
+        return 0
+    if not recorded:
+        print(f"nothing is recorded for Python {python}: nothing was compared; --record does it")
         return 0
     problems = compare(recorded, found)
     print("\n".join(f"FAILED: {problem}" for problem in problems) or "ok")

@@ -25,7 +25,8 @@ ROOT = Path(__file__).parents[2]
 class Peer:
     """name: as in `clients.CLIENTS`. what: for the page. package: what pip installs; two peers with
     the same one share an environment. first: the lines after which the first call can be made.
-    heavy: too dear for the largest loads, which would take minutes a round.
+    heavy: too dear for the largest loads, which would take minutes a round. rounds: in how many it
+    takes part at most.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Peer:
     package: str
     first: str
     heavy: bool = False
+    rounds: int = 1000
 
 
 PEERS = {
@@ -51,13 +53,14 @@ PEERS = {
             "from openai import AsyncOpenAI, DefaultAioHttpClient; DefaultAioHttpClient",
             True,
         ),
-        Peer("litellm", "acompletion", "litellm", "from litellm import acompletion", True),
+        Peer("litellm", "acompletion", "litellm", "from litellm import acompletion", True, 1),
         Peer(
             "langchain-openai",
             "ChatOpenAI",
             "langchain-openai",
             "from langchain_openai import ChatOpenAI",
             True,
+            1,
         ),
         Peer("lm-deluge", "process_prompts_async", "lm-deluge", "from lm_deluge import LLMClient"),
         Peer("pyreqwest", "Rust", "pyreqwest", "from pyreqwest.client import ClientBuilder"),

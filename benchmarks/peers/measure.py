@@ -1,6 +1,8 @@
-"""Takes every figure: rounds over clients that take turns, each in a process of its own.
+"""Takes the figures: rounds over clients that take turns, each in a process of its own.
 
-Returns plain data and prints only its progress, on stderr. What is measured is in scenarios.py.
+Prints only its progress, on stderr. What is measured is in scenarios.py; what has many calls in
+flight or makes very many, in scale.py. What takes minutes yields what it has so far, again and
+again, so that an interrupted run loses nothing.
 """
 
 from __future__ import annotations
@@ -10,29 +12,30 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 from benchmarks.peers.clients import CLIENTS
-from benchmarks.peers.environments import PEERS, Environment, child
-from benchmarks.peers.processes import Failure, Server, Worker, instructions
-from benchmarks.peers.scenarios import CALL, COUNTED, HELD, HELD_EVENTS, LOADS, TEXT
+from benchmarks.peers.environments import PEERS, Environment
+from benchmarks.peers.limiter import WAYS
+from benchmarks.peers.processes import Failure, Server, Worker, counted, instructions, said
+from benchmarks.peers.scenarios import COUNTED, LOADS
 
 __all__ = [
     "REFERENCE",
     "counts",
-    "holds",
     "imports",
+    "limiter",
     "loads",
     "machine",
     "median_ratio",
     "parses",
     "progress",
     "sizes",
+    "suits",
 ]
 
 REFERENCE = "aiohttp"
@@ -56,21 +59,23 @@ def machine() -> dict[str, str]:
     }
 
 
-def _right(streams: bool, name: str) -> bool:
-    return CLIENTS[name].streams or not streams
+def suits(name: str, *, stream: bool) -> bool:
+    """Whether the client has an interface for it."""
+    return CLIENTS[name].streams or not stream
 
 
 def loads(
     environments: Environments, names: Sequence[str], rounds: int, seconds: float, say: Say
-) -> dict[str, Any]:
-    """CPU seconds per call or event: load → client → one figure a round, in microseconds.
+) -> Iterator[dict[str, Any]]:
+    """CPU seconds per call or event: "figures", load → client → one figure a round, in
+    microseconds; after each load of each round.
 
     names: of LOADS. seconds: how long one measurement takes at least, where it can be chosen.
-    Also under "server" the largest part of its core that the server had in use, and under
-    "failures" what has no figure and why.
+    Also under "server" the largest part of its core that the server had in use at each load, and
+    under "failures" what has no figure and why.
     """
-    found: dict[str, dict[str, list[float]]] = {name: {} for name in names}
-    busiest = 0.0
+    figures: dict[str, dict[str, list[float]]] = {name: {} for name in names}
+    busiest = dict.fromkeys(names, 0.0)
     failures: dict[str, str] = {}
     with Server() as server:
         for number in range(rounds):
@@ -78,13 +83,14 @@ def loads(
                 workers = {
                     name: stack.enter_context(Worker(name, made.python))
                     for name, made in environments.items()
+                    if number < PEERS[name].rounds
                 }
                 for load in (LOADS[name] for name in names):
                     say(f"round {number + 1} of {rounds}: {load.name}")
                     for name, worker in [*workers.items()]:
                         if (
                             f"{name}: {load.name}" in failures
-                            or not _right(load.stream, name)
+                            or not suits(name, stream=load.stream)
                             or (PEERS[name].heavy and number >= load.heavy)
                         ):
                             continue
@@ -102,24 +108,24 @@ def loads(
                         except Failure as failure:  # the others' minutes are not to be lost
                             say(f"FAILED: {failure}")
                             failures[f"{name}: {load.name}"] = str(failure).splitlines()[-1]
-                            found[load.name].pop(name, None)
+                            figures[load.name].pop(name, None)
                             made = environments[name]
                             workers[name] = stack.enter_context(Worker(name, made.python))
                             continue
                         part = (server.cpu() - cpu) / (time.monotonic() - began)
-                        busiest = max(busiest, part)
+                        busiest[load.name] = max(busiest[load.name], part)
                         each = result["cpu"] / result["calls"] / load.each * 1e6
-                        found[load.name].setdefault(name, []).append(each)
-    return {"figures": found, "server": busiest, "failures": failures}
+                        figures[load.name].setdefault(name, []).append(each)
+                    yield {"figures": figures, "server": busiest, "failures": failures}
 
 
-def counts(environments: Environments, say: Say) -> dict[str, dict[str, float]]:
+def counts(environments: Environments, say: Say) -> Iterator[dict[str, dict[str, float]]]:
     """Instructions per call and event: client → what → thousands. Not of the heavy ones, whose
     import alone takes minutes under callgrind."""
     found = {}
     with Server() as server:
         for name, made in environments.items():
-            tasks = [task for task in COUNTED if _right(task["stream"], name)]
+            tasks = [task for task in COUNTED if suits(name, stream=task["stream"])]
             if PEERS[name].heavy:
                 continue
             say(f"instructions: {name}")
@@ -127,40 +133,7 @@ def counts(environments: Environments, say: Say) -> dict[str, dict[str, float]]:
             found[name] = {
                 task["name"]: count / 1000 for task, count in zip(tasks, figures, strict=True)
             }
-    return found
-
-
-def holds(
-    environments: Environments, numbers: Iterable[int], most: int, say: Say
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Memory in flight: "1,000 calls" → client → KB for each, and MB in all. Beyond `most` without
-    the heavy ones."""
-    found: dict[str, dict[str, dict[str, float]]] = {}
-    for calls in numbers:
-        for stream, behaviour in ((False, CALL), (True, HELD)):
-            what = f"{calls:,} {'streams' if stream else 'calls'}"
-            say(f"memory: {what}")
-            found[what] = {}
-            for name, made in environments.items():
-                if not _right(stream, name) or (PEERS[name].heavy and calls > most):
-                    continue
-                # A server for each: connections of the one before may still be closing.
-                with Server() as server, Worker(name, made.python) as worker:
-                    try:
-                        result = worker.do(
-                            do="hold",
-                            url=server.url(f"{behaviour},park={calls}"),
-                            first=server.url(behaviour),
-                            stream=stream,
-                            calls=calls,
-                            wanted=HELD_EVENTS if stream else TEXT,
-                        )
-                    except Failure as failure:
-                        say(f"  {failure}")
-                        continue
-                    grown = (result["peak"] - result["before"]) / calls / 1024
-                    found[what][name] = {"each": grown, "all": result["peak"] / 1e6}
-    return found
+            yield found
 
 
 _IMPORT = """
@@ -169,7 +142,9 @@ def rss():
     with open("/proc/self/statm") as f: return int(f.read().split()[1]) * resource.getpagesize()
 before, began, modules = rss(), time.process_time(), len(sys.modules)
 {code}
-print((time.process_time() - began) * 1000, len(sys.modules) - modules, (rss() - before) / 1e6)
+taken = time.process_time() - began
+aiohttp = sum(name.split(".")[0] == "aiohttp" for name in sys.modules)
+print(taken * 1000, len(sys.modules) - modules, (rss() - before) / 1e6, aiohttp)
 """
 
 #: What → the environment, and the lines.
@@ -183,63 +158,73 @@ _IMPORTS = {
 }
 
 
-def imports(environments: Environments, rounds: int, say: Say) -> dict[str, dict[str, list[float]]]:
-    """What → "ms", "modules", "MB" → one figure a round."""
+def imports(
+    environments: Environments, rounds: int, say: Say
+) -> Iterator[dict[str, dict[str, list[float]]]]:
+    """What → "ms", "modules", "MB", "aiohttp" (how many modules of it) → one figure a round."""
     say("imports")
     lines = {what: pair for what, pair in _IMPORTS.items() if pair[0] in environments}
     for name in environments:
         if not name.startswith("rawllm") and name != "asyncio":
             lines[name] = (name, PEERS[name].first)
     found: dict[str, dict[str, list[float]]] = {
-        what: {"ms": [], "modules": [], "MB": []} for what in lines
+        what: {"ms": [], "modules": [], "MB": [], "aiohttp": []} for what in lines
     }
     for number in range(rounds + 1):
         for what, (name, code) in lines.items():
-            done = subprocess.run(
-                [environments[name].python, "-c", _IMPORT.format(code=code)],
-                check=True,
-                capture_output=True,
-                text=True,
-                env=child(),
-            )
+            printed = said([environments[name].python, "-c", _IMPORT.format(code=code)])
             if number:  # the first one may have had to compile
-                for key, value in zip(found[what], done.stdout.split(), strict=True):
+                for key, value in zip(found[what], printed.split(), strict=True):
                     found[what][key].append(float(value))
-    return found
+        if number:
+            yield found
 
 
-def sizes(environments: Environments) -> dict[str, dict[str, float]]:
+def sizes(environments: Environments) -> Iterator[dict[str, dict[str, float]]]:
     """Client → "MB" and "packages", itself among them."""
-    return {
+    yield {
         name: {"MB": made.size / 1e6, "packages": len(made.versions)}
         for name, made in environments.items()
         if name not in ("rawllm+hooks", "asyncio")
     }
 
 
-def parses(environments: Environments, say: Say) -> dict[str, dict[str, dict[str, float]]]:
+def parses(
+    environments: Environments, say: Say
+) -> Iterator[dict[str, dict[str, dict[str, float]]]]:
     """Library → what → "plain" and the library's nanoseconds for an event."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     for name in ("rawllm", "openai"):
         if name in environments:
             say(f"parse and decode: {name}")
-            done = subprocess.run(
-                [environments[name].python, "-m", "benchmarks.peers.parse", name],
-                check=True,
-                capture_output=True,
-                text=True,
-                env=child(),
-            )
-            found[name] = json.loads(done.stdout)
-    return found
+            command = [environments[name].python, "-m", "benchmarks.peers.parse", name]
+            found[name] = json.loads(said(command))
+            yield found
 
 
-def median_ratio(figures: dict[str, list[float]], name: str) -> float | None:
-    """The median over rounds of the client's figure by the reference's in the same round. A client
-    may have taken part in the first ones only."""
-    if name not in figures or REFERENCE not in figures:
+def limiter(environments: Environments, say: Say, *, count: bool) -> Iterator[dict[str, Any]]:
+    """rawllm's limiter alone, as limiter.py has it. count: also "instructions" of each way."""
+    if "rawllm" not in environments:
+        return
+    say("limiter")
+    command = [environments["rawllm"].python, "-m", "benchmarks.peers.limiter"]
+    found: dict[str, Any] = json.loads(said(command))
+    if count:
+        number = 2000
+        found["instructions"] = {
+            way: counted([*command, way, str(number)]) / number for way in WAYS
+        }
+    yield found
+
+
+def median_ratio(
+    figures: Mapping[str, list[float]], name: str, other: str = REFERENCE
+) -> float | None:
+    """The median over rounds of the client's figure by the other's in the same round; None where
+    one has none. A client may have taken part in the first rounds only."""
+    if name not in figures or other not in figures:
         return None
-    pairs = zip(figures[name], figures[REFERENCE], strict=False)
+    pairs = zip(figures[name], figures[other], strict=False)
     return statistics.median(mine / theirs for mine, theirs in pairs)
 
 

@@ -9,8 +9,10 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from benchmarks.peers import targets
 from benchmarks.peers.chart import bars
 from benchmarks.peers.environments import PEERS
+from benchmarks.peers.limiter import RATE, TASKS, TIMES
 from benchmarks.peers.measure import REFERENCE, median_ratio
 from benchmarks.peers.scenarios import COUNTED, EVENTS, LOADS, PACED, TEXT
 from benchmarks.peers.server import event
@@ -28,13 +30,18 @@ other clients, in one run against one canned server on one machine.
 is in the repository's `benchmarks/`. Take ratios, not microseconds, to another machine.
 
 {date}; {machine}; Python {python}. Rounds: {rounds}.
+"""
+
+METHOD = """\
+## How it is measured
 
 **×** is the client's figure by that of `aiohttp`, the plain loop, in the same round; the median
 over the rounds. The plain loop posts `json.dumps(…)` over one session and takes the answer apart
 with `json.loads`; it has no limits, retries, clocks or typed answers. rawllm runs through
 `chat.completions.create` with request and token limits, a concurrency limit and all four clocks on.
 `asyncio` is a bare protocol with a head and a chunk parser of a few lines: the floor for pure
-Python with `json`. The others are called as their documentation has it, their defaults kept.
+Python with `json`. The others are called as their documentation has it, their defaults kept;
+{once} take part in the first round only, to save time.
 
 The server is one process on another core that writes prepared bytes{busy}.
 Everything is loopback without TLS, which would add about the same to all. An answer has {text}
@@ -51,20 +58,22 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
+def _cell(figures: Mapping[str, list[float]], client: str) -> str:
+    """The median, and against the plain loop's."""
+    if client not in figures:
+        return ""
+    ratio = median_ratio(figures, client)
+    shown = _number(statistics.median(figures[client]))
+    return shown + (f" ({ratio:.2f}×)" if ratio is not None else "")
+
+
 def _loads(results: Results, kind: str) -> str:
     """One table: clients by concurrency."""
     figures = results["loads"]["figures"]
     names = [name for name in figures if LOADS[name].name.startswith(kind)]
     rows = []
     for client in results["clients"]:
-        cells = []
-        for name in names:
-            if client not in figures[name]:
-                cells.append("")
-                continue
-            ratio = median_ratio(figures[name], client)
-            shown = _number(statistics.median(figures[name][client]))
-            cells.append(shown + (f" ({ratio:.2f}×)" if ratio is not None else ""))
+        cells = [_cell(figures[name], client) for name in names]
         if any(cells):
             rows.append([client, *cells])
     head = ["µs of CPU", *(f"{LOADS[name].concurrency:,} at once" for name in names)]
@@ -119,14 +128,55 @@ def _sizes(results: Results) -> str:
     return _table(["installed", "MB", "packages"], rows)
 
 
+def _flights(results: Results) -> str:
+    figures = results["flights"]
+    clients = [client for client in results["clients"] if client in next(iter(figures.values()))]
+    rows = []
+    for number, found in figures.items():
+        row = [number]
+        for client in clients:
+            us = {name: taken["us"] for name, taken in found.items()}
+            row += [_cell(us, client), f"{statistics.median(found[client]['MB']):.0f}"]
+        rows.append(row)
+    columns = (f"{client}, {what}" for client in clients for what in ("µs of CPU a call", "MB"))
+    return _table(["in flight", *columns], rows)
+
+
+def _lasts(results: Results) -> str:
+    figures = results["lasts"]
+    rows = []
+    for tenth in (0, 4, 9):
+        row = [f"{found['calls'] * (tenth + 1) // 10:,}" for found in figures.values()][:1]
+        for found in figures.values():
+            row += [_number(found["us"][tenth]), f"{found['MB'][tenth]:.1f}"]
+        rows.append(row)
+    columns = (f"{client}, {what}" for client in figures for what in ("µs of CPU a call", "MB"))
+    return _table(["calls made", *columns], rows)
+
+
+def _limiter(results: Results) -> str:
+    found = results["limiter"]
+    rows = [
+        [way, _number(ns), _number(found["instructions"][way]) if "instructions" in found else ""]
+        for way, ns in found["uncontended"].items()
+    ]
+    waiters = found["waiters"]
+    text = (
+        f"{TASKS:,} calls that always wait for their next permit, {TASKS * TIMES:,} in all at "
+        f"{RATE:,.0f}/s: {waiters['rate']:,.1f}/s, {waiters['displaced']:.0f} of them out of turn, "
+        f"{_number(waiters['ns'])} ns of CPU each, the event loop's work included.\n"
+    )
+    return _table(["enough in both buckets", "ns of CPU", "instructions"], rows) + "\n" + text
+
+
 def _parses(results: Results) -> str:
     rows = [
-        [library, what, _number(times[library]), _number(times["plain"]), f"{ratio:.2f}×"]
+        [library, what, *(map(_number, (times[library], times["plain"]))), f"{ratio:.2f}×"]
         for library, found in results["parses"].items()
         for what, times in found.items()
         for ratio in [times[library] / times["plain"]]
     ]
-    return _table(["", "what", "ns an event", "plain", "×"], rows)
+    return _table(["", "what", "ns", "plain", "×"], rows)
 
 
 class _Section:
@@ -155,7 +205,7 @@ class _Section:
 _CPU = (
     "User and system time of the client's process (`getrusage`), its warm-up left out, divided by "
     "the calls. Each task makes its calls one after the other; every answer is checked. What takes "
-    "too long at 1,000 took part in one round of it, and has no figure for many streams."
+    "too long at 1,000 took part in one round of it, and has no figure for hundreds of streams."
 )
 _SECTIONS = (
     _Section("loads", "Calls", _CPU, _loads, "call"),
@@ -176,8 +226,8 @@ _SECTIONS = (
     _Section(
         "loads",
         "Streams, an event every 5 ms",
-        "Each event wakes the client up, and most of the cost is that. More than 32 at once would "
-        "be more than a core can wake up for.",
+        "Each event wakes the client up, and most of the cost is that. With 1,000 at once they are "
+        "200,000 a second, more than a core can wake up for: several come at a time.",
         _loads,
         "paced",
     ),
@@ -198,6 +248,30 @@ _SECTIONS = (
         _memory,
     ),
     _Section(
+        "flights",
+        "Many calls at once",
+        "The server answers when as many calls as the first column says have come, over "
+        "connections that are open already; MB is the most that the process ever had. With 10,000 "
+        "most of either's CPU is Python's garbage collector, which looks at all that is in flight. "
+        "rawllm opens connections anew that were idle for 4 s, as many servers close them after 5.",
+        _flights,
+    ),
+    _Section(
+        "lasts",
+        "Many calls one after the other",
+        "One process, 32 at once: CPU a call within the tenth of the calls that ends there, and "
+        "the process's memory (RSS) at that moment.",
+        _lasts,
+    ),
+    _Section(
+        "limiter",
+        "Limiter alone",
+        "No socket. *Two buckets* looks at and takes from one for requests and one for tokens; "
+        "*try_acquire* is all that a call pays to get in, slot, queue and pause included; *in and "
+        "out* gives the slot back as well.",
+        _limiter,
+    ),
+    _Section(
         "imports",
         "Import",
         "CPU time of a fresh process, bytecode cached; the median.",
@@ -212,7 +286,9 @@ _SECTIONS = (
     _Section(
         "parses",
         "Parsing and decoding alone",
-        'No socket. Parsing against a bare `split(b"\\n\\n")`, decoding against `json.loads`.',
+        'No socket. Parsing against a bare `split(b"\\n\\n")`, decoding against `json.loads`; '
+        "for an event of usual size. One large event comes in pieces of 64 KB, and its figure is "
+        "for each KB: rawllm's does not grow with the size, as the bare split's does.",
         _parses,
     ),
 )
@@ -255,19 +331,20 @@ def charts(results: Results) -> dict[str, str]:
 def page(results: Results, folder: str) -> str:
     """The Markdown page. folder: where its charts are, as seen from it."""
     busy = ""
-    if "loads" in results:
-        part = results["loads"]["server"]
-        busy = f"; in no measurement was it busy\nfor more than {part:.0%} of its core"
-    parts = [
-        INTRODUCTION.format(
-            **results["run"],
-            busy=busy,
-            text=TEXT,
-            events=EVENTS,
-            paced=PACED,
-            size=len(event({"content": " token"})),
-        )
-    ]
+    server = results.get("loads", {}).get("server")
+    if server:
+        load = max(server, key=server.__getitem__)
+        busy = f"; it was busy\nfor at most {server[load]:.0%} of its core, at `{load}`"
+    once = " and ".join(peer.name for peer in PEERS.values() if peer.rounds == 1)
+    method = METHOD.format(
+        busy=busy,
+        once=once,
+        text=TEXT,
+        events=EVENTS,
+        paced=PACED,
+        size=len(event({"content": " token"})),
+    )
+    parts = [INTRODUCTION.format(**results["run"]), targets.section(results), method]
     parts += [section.show(results, folder) for section in _SECTIONS]
     rows = [[name, PEERS[name].what, results["versions"][name]] for name in results["clients"]]
     lines = ["| client | what | version |", "|---|---|---|"]

@@ -1,8 +1,10 @@
 """Parsing and decoding alone, without a socket: a library against a bare split and json.loads.
 
-    python -m benchmarks.peers.parse rawllm      # or openai
+    python -m benchmarks.peers.parse rawllm       # or openai
+    python -m benchmarks.peers.parse rawllm 1 2   # with other sizes of the one event, in MiB
 
-CPU nanoseconds for an event of 330 bytes, as JSON. Library and plain way take turns.
+CPU nanoseconds for an event of 330 bytes, as JSON; for one event of 1 to 16 MiB in pieces of 64 KB,
+nanoseconds a KB. Library and plain way take turns.
 """
 
 from __future__ import annotations
@@ -17,9 +19,13 @@ from typing import Any
 
 from benchmarks.peers.server import event
 
-__all__ = ["main"]
+__all__ = ["LARGE", "main"]
 
 NUMBER, REPEATS = 2000, 7
+
+MIB = 1024 * 1024
+#: Of one event, in MiB; the last one is the largest that rawllm takes.
+LARGE = (1, 4, 16)
 
 
 def _split(pieces: Iterable[bytes]) -> int:
@@ -55,19 +61,21 @@ def _openai() -> tuple[Callable[[Iterable[bytes]], int], Callable[[bytes], Any]]
     return parse, decode
 
 
-def _times(ways: dict[str, Callable[[], Any]]) -> dict[str, float]:
-    """Nanoseconds an event, the median; the ways take turns."""
+def _times(
+    ways: dict[str, Callable[[], Any]], number: int = NUMBER, repeats: int = REPEATS
+) -> dict[str, float]:
+    """Nanoseconds for each of the number, the median; the ways take turns."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         for name, way in ways.items():
             began = time.process_time_ns()
             way()
-            taken[name].append((time.process_time_ns() - began) / NUMBER)
+            taken[name].append((time.process_time_ns() - began) / number)
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
 def main() -> None:
-    library = sys.argv[1]
+    library, *sizes = sys.argv[1:]
     parse, decode = {"rawllm": _rawllm, "openai": _openai}[library]()
     one = event({"content": " token"})
     stream = one * NUMBER
@@ -81,6 +89,12 @@ def main() -> None:
             "plain": partial(_split, pieces),
         }
         found[f"parse, {name}"] = _times(ways)
+    for size in map(int, sizes or LARGE):
+        large = b"data: %s\n\n" % (b"x" * (size * MIB - 8))
+        pieces = [large[at : at + 65536] for at in range(0, len(large), 65536)]
+        assert parse(pieces) == _split(pieces) == 1
+        ways = {library: partial(parse, pieces), "plain": partial(_split, pieces)}
+        found[f"one event, {size} MiB"] = _times(ways, size * 1024, 3)
     payload = one[6:-2]
     assert decode(payload).choices[0].delta.content == " token"
     found["decode"] = _times(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from typing import Any, Self
 from benchmarks.peers.environments import ROOT, child
 from benchmarks.peers.worker import MARK
 
-__all__ = ["Failure", "Server", "Worker", "instructions"]
+__all__ = ["Failure", "Server", "Worker", "counted", "instructions", "said"]
 
 
 class Failure(Exception):
@@ -119,24 +120,49 @@ def instructions(
     tasks: behaviour, stream, calls, wanted, and `each`, what a call's count is divided by.
     Raises Failure without valgrind.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder, "counts")
-        valgrind = ["valgrind", "--tool=callgrind", f"--dump-before={MARK}"]
-        valgrind.append(f"--callgrind-out-file={out}")
-        try:
-            worker = Worker(name, python, valgrind, PYTHONHASHSEED="0")
-        except FileNotFoundError:
-            raise Failure("valgrind is not installed: apt-get install valgrind") from None
-        with worker:
+    with _Callgrind() as callgrind:
+        with Worker(name, python, callgrind.before, PYTHONHASHSEED="0") as worker:
             for task in tasks:
                 rest = {key: task[key] for key in ("stream", "calls", "wanted")}
                 worker.do(do="count", url=server.url(task["behaviour"]), **rest)
-        # Numbered from 1: what was before a mark, so that the even ones lie between two.
-        counts = [_total(Path(f"{out}.{2 * number + 2}")) for number in range(len(tasks))]
+        counts = [callgrind.count(number) for number in range(len(tasks))]
     return [count / task["calls"] / task["each"] for count, task in zip(counts, tasks, strict=True)]
 
 
-def _total(path: Path) -> int:
-    found = re.search(r"^totals: (\d+)", path.read_text(), re.M)
-    assert found is not None
-    return int(found[1])
+def counted(command: Sequence[str]) -> int:
+    """User-space instructions of a Python command between its two marks. Raises Failure without
+    valgrind."""
+    with _Callgrind() as callgrind:
+        said([*callgrind.before, *command], PYTHONHASHSEED="0")
+        return callgrind.count(0)
+
+
+def said(command: Sequence[str], **more: str) -> str:
+    """What a command prints. Raises Failure with its last words where it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=child(**more))
+    if done.returncode:
+        raise Failure(done.stderr[-2000:].strip() or f"exit code {done.returncode}")
+    return done.stdout
+
+
+class _Callgrind:
+    """before: the words before a command. count: what came between a pair of its marks."""
+
+    def __enter__(self) -> Self:
+        if shutil.which("valgrind") is None:
+            raise Failure("valgrind is not installed: apt-get install valgrind")
+        self._folder = tempfile.TemporaryDirectory()
+        self._out = f"{self._folder.name}/counts"
+        self.before = ["valgrind", "--tool=callgrind", f"--dump-before={MARK}"]
+        self.before.append(f"--callgrind-out-file={self._out}")
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._folder.cleanup()
+
+    def count(self, number: int) -> int:
+        # Numbered from 1: what was before a mark, so that the even ones lie between two.
+        text = Path(f"{self._out}.{2 * number + 2}").read_text()
+        found = re.search(r"^totals: (\d+)", text, re.M)
+        assert found is not None
+        return int(found[1])

@@ -11,8 +11,11 @@ __all__ = [
     "CALL",
     "COUNTED",
     "EVENTS",
+    "FLIGHTS",
     "HELD",
     "HELD_EVENTS",
+    "HOLDS",
+    "LAST",
     "LOADS",
     "PACED",
     "SHORT",
@@ -63,7 +66,7 @@ class Load(NamedTuple):
         return self.wanted if self.stream else 1
 
 
-#: Paced streams stop at 32: 256 of them are 51,200 events/s, more than one core can wake up for.
+#: 1,000 paced streams are 200,000 events/s, more than a core can wake up for.
 LOADS = {
     load.name: load
     for load in (
@@ -73,12 +76,19 @@ LOADS = {
         *(Load(f"16 a write, {n}", SIXTEEN, n, heavy=0) for n in (256, 1000)),
         *(Load(f"one a write, {n}", ONE, n) for n in (1, 32)),
         *(Load(f"one a write, {n}", ONE, n, heavy=0) for n in (256, 1000)),
-        Load("paced, 1", SLOW, 1, heavy=0),
-        Load("paced, 32", SLOW, 32),
+        Load("paced, 1", SLOW, 1, heavy=1),
+        Load("paced, 32", SLOW, 32, heavy=1),
+        *(Load(f"paced, {n}", SLOW, n, heavy=0) for n in (256, 1000)),
     )
 }
 
 SHORT = ("call, 1", "call, 32", "16 a write, 32", "one a write, 32")
+
+#: Calls held in flight, for memory; and of rawllm and the plain loop alone, for CPU a call.
+HOLDS, FLIGHTS = (1000, 10_000), (1, 100, 10_000)
+
+#: One client makes so many calls one after the other.
+LAST = 1_000_000
 
 #: Instructions are the same at any concurrency but for the loop's share, so one will do.
 COUNTED: tuple[dict[str, Any], ...] = (

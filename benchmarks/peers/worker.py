@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.peers.clients import CLIENTS, Client
 
-__all__ = ["MARK", "main"]
+__all__ = ["MARK", "main", "mark"]
 
 #: A function of the C library that nobody else calls: callgrind writes its counts where it is
 #: called, so that what happens between two calls is counted and nothing else. (Through ctypes any
@@ -27,7 +27,7 @@ __all__ = ["MARK", "main"]
 MARK = "getsid"
 
 
-def _mark() -> None:
+def mark() -> None:
     os.getsid(0)
 
 
@@ -43,7 +43,8 @@ def _memory(field: str) -> int:
 
 
 async def _load(client: Client, task: dict[str, Any]) -> dict[str, Any]:
-    """CPU seconds of so many calls that they take about `seconds`, after a warm-up."""
+    """CPU seconds of so many calls that they take about `seconds`, after a warm-up; and the most
+    memory so far."""
     stream, concurrency, wanted = task["stream"], task["concurrency"], task["wanted"]
     times = 1
     while True:
@@ -58,7 +59,13 @@ async def _load(client: Client, task: dict[str, Any]) -> dict[str, Any]:
     cpu, began = _cpu(), time.monotonic()
     right = await client.many(stream, times, concurrency, wanted)
     cpu, wall = _cpu() - cpu, time.monotonic() - began
-    return {"cpu": cpu, "wall": wall, "calls": times * concurrency, "right": right}
+    return {
+        "cpu": cpu,
+        "wall": wall,
+        "calls": times * concurrency,
+        "right": right,
+        "peak": _memory("VmHWM"),
+    }
 
 
 async def _count(client: Client, task: dict[str, Any]) -> dict[str, Any]:
@@ -66,9 +73,9 @@ async def _count(client: Client, task: dict[str, Any]) -> dict[str, Any]:
     await client.many(task["stream"], 5, 1, task["wanted"])
     gc.collect()
     gc.disable()  # when a collection comes depends on what ran before
-    _mark()
+    mark()
     right = await client.many(task["stream"], task["calls"], 1, task["wanted"])
-    _mark()
+    mark()
     gc.enable()
     return {"calls": task["calls"], "right": right}
 
@@ -81,7 +88,21 @@ async def _hold(client: Client, task: dict[str, Any]) -> dict[str, Any]:
     return {"before": before, "peak": _memory("VmHWM"), "calls": task["calls"], "right": right}
 
 
-_TASKS = {"load": _load, "count": _count, "hold": _hold}
+async def _last(client: Client, task: dict[str, Any]) -> dict[str, Any]:
+    """CPU and memory of each tenth of so many calls, at least one a tenth and task."""
+    stream, concurrency, wanted = task["stream"], task["concurrency"], task["wanted"]
+    times = max(1, task["calls"] // (10 * concurrency))
+    await client.many(stream, 20, concurrency, wanted)
+    gc.collect()
+    right, tenths = 0, []
+    for _ in range(10):
+        cpu = _cpu()
+        right += await client.many(stream, times, concurrency, wanted)
+        tenths.append({"cpu": _cpu() - cpu, "memory": _memory("VmRSS")})
+    return {"tenths": tenths, "calls": 10 * times * concurrency, "right": right}
+
+
+_TASKS = {"load": _load, "count": _count, "hold": _hold, "last": _last}
 
 
 async def _one(kind: type[Client], task: dict[str, Any]) -> dict[str, Any]:
