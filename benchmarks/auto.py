@@ -83,7 +83,7 @@ SERVERS = (
 
 
 class Answered:
-    """A response as `net.transport.Response` is one."""
+    """A response as `net.response.Response` is one."""
 
     status = 200
     connection = None

@@ -33,7 +33,9 @@ python_use_unqualified_type_names = True
 nitpick_ignore_regex = [
     ("py:.*", r"(metrics|prometheus_client|trace)\..*"),
     ("py:.*", r"(aiohttp|asyncio|collections|os|pathlib|ssl|ssl_module|typing)\..*"),
-    ("py:.*", r"(rawllm\..*\.)?(P|R|ApiKey|Hook|TimeoutLike|End|StreamEnd|Headers)"),
+    ("py:.*", r"(contextlib|fastapi)\..*"),
+    ("py:.*", r"(rawllm\..*\.)?(P|R|T|ApiKey|Hook|TimeoutLike|End|StreamEnd|Headers)"),
+    ("py:.*", r"ChatCompletion\w+Param"),
     ("py:.*", r"(Callable|Mapping|Sequence)\[.*"),
     ("py:.*", r"(BaseTool|Runnable|LanguageModelInput|AIMessage|dict\[str).*"),
 ]
@@ -85,7 +87,10 @@ def _mend(app, what, name, obj, options, lines):
 
 
 #: Pages of integrations are built without what they integrate.
-autodoc_mock_imports = ["langchain_core", "opentelemetry", "prometheus_client", "pydantic"]
+autodoc_mock_imports = [
+    *("fastapi", "langchain_core", "opentelemetry", "prometheus_client", "pydantic"),
+    *("starlette", "uvicorn"),
+]
 
 
 def setup(app):

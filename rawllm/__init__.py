@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .client import AsyncClient as AsyncClient
     from .client import AsyncOpenAI as AsyncOpenAI
     from .client import Client as Client
     from .content import audio as audio
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from .hooks import Hook as Hook
     from .mapping import Item as Item
     from .net.retrying import retry as retry
+    from .options import DEFAULT_MAX_RETRIES as DEFAULT_MAX_RETRIES
+    from .options import DEFAULT_TIMEOUT as DEFAULT_TIMEOUT
     from .options import NOT_GIVEN as NOT_GIVEN
     from .options import Limits as Limits
     from .options import NotGiven as NotGiven
@@ -57,8 +60,8 @@ if TYPE_CHECKING:
     from .options import Timeout as Timeout
     from .options import not_given as not_given
     from .options import omit as omit
-    from .resources.raw import AsyncAPIResponse as AsyncAPIResponse
-    from .resources.raw import RawResponse as RawResponse
+    from .resources.raw_body import AsyncAPIResponse as AsyncAPIResponse
+    from .resources.raw_response import RawResponse as RawResponse
     from .sansio.parsed import ParsedChatCompletion as ParsedChatCompletion
     from .sansio.types import ChatCompletion as ChatCompletion
     from .sansio.types import ChatCompletionChunk as ChatCompletionChunk
@@ -79,7 +82,7 @@ if TYPE_CHECKING:
     from .tools import pydantic_function_tool as pydantic_function_tool
 
 _HOME = {
-    "client": ("AsyncOpenAI", "Client"),
+    "client": ("AsyncClient", "AsyncOpenAI", "Client"),
     "content": ("audio", "file", "image"),
     "errors": (
         "APIConnectionError",
@@ -115,6 +118,8 @@ _HOME = {
     "mapping": ("Item",),
     "net.retrying": ("retry",),
     "options": (
+        "DEFAULT_MAX_RETRIES",
+        "DEFAULT_TIMEOUT",
         "NOT_GIVEN",
         "Limits",
         "NotGiven",
@@ -125,7 +130,8 @@ _HOME = {
         "not_given",
         "omit",
     ),
-    "resources.raw": ("AsyncAPIResponse", "RawResponse"),
+    "resources.raw_body": ("AsyncAPIResponse",),
+    "resources.raw_response": ("RawResponse",),
     "sansio.parsed": ("ParsedChatCompletion",),
     "sansio.types": (
         "ChatCompletion",

@@ -13,7 +13,7 @@ from typing import Any
 from ._version import __version__
 from .errors import ConfigurationError
 from .hooks import Hook
-from .options import Environment, Retry, Secret, check_header
+from .options import Environment, NotGiven, Retry, Secret, check_header
 
 __all__ = [
     "base_headers",
@@ -118,24 +118,28 @@ def spelling(headers: Mapping[str, str], name: str) -> str | None:
 
 
 def put_headers(where: str, given: Mapping[str, str], *targets: dict[str, str]) -> None:
-    """Set headers, each in the place of any other spelling of its name: both would be sent."""
+    """Set headers, each in the place of any other spelling of its name: both would be sent. What
+    is `omit` takes the header away."""
     if not isinstance(given, Mapping):
         raise ConfigurationError(f"{where}= takes a dict of names and values")
     for name, value in given.items():
-        check_header(where, name, value)
+        left_out = isinstance(value, NotGiven)
+        check_header(where, name, "" if left_out else value)
         for headers in targets:
             known = spelling(headers, name)
             if known is not None:
                 del headers[known]
-            headers[name] = Secret(value)
+            if not left_out:
+                headers[name] = Secret(value)
 
 
-def ssl_context(given: Any, environment: Environment) -> Any:
+def ssl_context(given: Any, environment: Environment | None) -> Any:
+    """environment: that of the process, None where its certificates are of no use."""
     if given is not None and not isinstance(given, (bool, ssl_module.SSLContext)):
         raise ConfigurationError("ssl= takes an ssl.SSLContext, or False for no verification")
     if given is not None and given is not True:
         return given
-    if environment.ssl_cert_file or environment.ssl_cert_dir:
+    if environment is not None and (environment.ssl_cert_file or environment.ssl_cert_dir):
         try:
             return ssl_module.create_default_context(
                 cafile=environment.ssl_cert_file, capath=environment.ssl_cert_dir

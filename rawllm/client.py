@@ -40,10 +40,9 @@ from .requester import Requester
 from .resources.chat import Chat
 from .resources.completions import Completions
 from .resources.embeddings import EMBED_BATCH, Embeddings, is_one_input, joined
+from .resources.faces import HoldsFaces
 from .resources.models import Models
 from .sansio.encode import messages_of
-from .sansio.parsed import ParsedChatCompletion
-from .sansio.schema import form_of
 from .sansio.types import (
     Answer,
     ChatCompletion,
@@ -52,13 +51,15 @@ from .sansio.types import (
     Payload,
 )
 from .stream import PendingStream
-from .tools import ToolRun
-from .tools import run as run_rounds
 
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["AsyncOpenAI", "Client"]
+    from .resources.responses import Responses
+    from .sansio.parsed import ParsedChatCompletion
+    from .tools import ToolRun
+
+__all__ = ["AsyncClient", "AsyncOpenAI", "Client"]
 
 A = TypeVar("A", bound=Answer)
 C = TypeVar("C", bound=Payload)
@@ -68,7 +69,7 @@ T = TypeVar("T")
 ApiKey = str | Callable[[], str | Awaitable[str]]
 
 
-class Client(Requester):
+class Client(HoldsFaces, Requester):
     """A client for one OpenAI-compatible endpoint. Use it as `async with`, or call `close()`.
 
     Args:
@@ -208,6 +209,8 @@ class Client(Requester):
         if repair and response_type is None:
             raise ConfigurationError("repair= belongs to response_type=, which is missing")
         if response_type is not None:
+            from .sansio.schema import form_of
+
             return await self.chat.completions._parse(
                 form_of(response_type),
                 repair=repair,
@@ -278,12 +281,13 @@ class Client(Requester):
         Raises ToolRoundsExceeded, and what `complete` raises.
         """
         hide(params)
+        from .tools import run
 
         async def ask(messages: list[Any], tools: list[Any]) -> ChatCompletion:
             answer: ChatCompletion = await self.complete(messages, tools=tools, **params)
             return answer
 
-        return await run_rounds(ask, messages_of(prompt, system=system), tools, max_rounds)
+        return await run(ask, messages_of(prompt, system=system), tools, max_rounds)
 
     def map(
         self,
@@ -396,6 +400,12 @@ class Client(Requester):
     def models(self) -> Models:
         return Models(self)
 
+    @cached_property
+    def responses(self) -> Responses:
+        from .resources.responses import Responses
+
+        return Responses(self)
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -414,5 +424,6 @@ class Client(Requester):
         return f"<{type(self).__name__} {self.base_url}{model}>"
 
 
-#: The name under which code written for openai-python knows it.
+#: The names under which code written for openai-python knows it.
 AsyncOpenAI = Client
+AsyncClient = Client

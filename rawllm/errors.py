@@ -35,6 +35,7 @@ The tree is openai-python's, with the failures that a raw HTTP client can tell a
 
 from __future__ import annotations
 
+import json
 from typing import Any, Self
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "ConnectTimeout",
     "ContentFilterFinishReasonError",
     "ContextLengthExceeded",
+    "ErrorRequest",
     "ErrorResponse",
     "FirstTokenTimeout",
     "IdleTimeout",
@@ -83,14 +85,60 @@ class ConfigurationError(RawLLMError, ValueError):
     key or header."""
 
 
+class ResponseHeaders(dict[str, str]):
+    """A response's headers: names in lower case, found in any."""
+
+    @classmethod
+    def of(cls, headers: dict[str, str] | None) -> ResponseHeaders:
+        return headers if isinstance(headers, cls) else cls(headers or {})
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(name.lower())
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return super().get(name.lower(), default)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and super().__contains__(name.lower())
+
+
+class ErrorRequest:
+    """What migrated code reads from `error.request`: nothing that could hold a key or a prompt."""
+
+    __slots__ = ("method", "url")
+
+    def __init__(self, method: str, url: str | None) -> None:
+        self.method = method
+        self.url = url
+
+    def __repr__(self) -> str:
+        return f"<ErrorRequest {self.method} {self.url}>"
+
+
 class ErrorResponse:
-    """What migrated code reads from `error.response`: the status and the response's headers."""
+    """What migrated code reads from `error.response`: the status, the response's headers and, of an
+    error, its body."""
 
-    __slots__ = ("headers", "status_code")
+    __slots__ = ("_body", "headers", "status_code")
+    headers: dict[str, str]
 
-    def __init__(self, status_code: int | None, headers: dict[str, str]) -> None:
+    def __init__(self, status_code: int | None, headers: dict[str, str], body: Any = None) -> None:
         self.status_code = status_code
-        self.headers = headers
+        self.headers = ResponseHeaders.of(headers)
+        self._body = body
+
+    def json(self) -> Any:
+        """The body (JSON's types). Raises ValueError where it was none."""
+        if self._body is None or isinstance(self._body, str):
+            raise ValueError("the response's body is no JSON")
+        return self._body
+
+    @property
+    def text(self) -> str:
+        """The body; where it was JSON, written anew."""
+        if self._body is None or isinstance(self._body, str):
+            return self._body or ""
+        return json.dumps(self._body, ensure_ascii=False, separators=(",", ":"))
 
     def __repr__(self) -> str:
         return f"<ErrorResponse [{self.status_code}]>"
@@ -119,6 +167,8 @@ class APIError(RawLLMError):
 
     kind: str | None = None
     outage: float | None = None
+    _method: str = "POST"
+    _whole: Any = None  # the response's body, of which `body` is the part that explains
 
     def __init__(
         self,
@@ -138,7 +188,7 @@ class APIError(RawLLMError):
         self.message = message
         self.body = body
         self.status_code = status_code
-        self.headers = {} if headers is None else headers
+        self.headers: dict[str, str] = ResponseHeaders.of(headers)
         self.request_id = request_id
         self.retry_after = retry_after
         self.attempts = attempts
@@ -152,7 +202,11 @@ class APIError(RawLLMError):
 
     @property
     def response(self) -> ErrorResponse:
-        return ErrorResponse(self.status_code, self.headers)
+        return ErrorResponse(self.status_code, self.headers, self._whole)
+
+    @property
+    def request(self) -> ErrorRequest:
+        return ErrorRequest(self._method, self.endpoint)
 
     def copy(self, **changes: Any) -> Self:
         """A fresh error with the same data: one object must not be raised in two tasks."""

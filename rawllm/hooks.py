@@ -1,7 +1,8 @@
 """What can be observed of a call: frozen events, and the `rawllm` logger.
 
 An observer is any callable that takes one event. It gets plain data, never the client's insides,
-never a prompt, an answer or a key. All that it can change are the headers of a request.
+never a key; a prompt and an answer only where it has a method that asks for them. All that it can
+change are the headers of a request.
 
 Log levels: INFO one line a call, WARNING retries and pauses, DEBUG every attempt.
 """
@@ -20,6 +21,7 @@ __all__ = [
     "CallFailed",
     "CallFinished",
     "CallStarted",
+    "ContentHook",
     "EndpointPaused",
     "Event",
     "FirstToken",
@@ -82,7 +84,8 @@ class FirstToken(Event, frozen=True, kw_only=True):
 
 
 class CallFinished(Event, frozen=True, kw_only=True):
-    """The answer is whole. Seconds; tokens as the server counted them, or None."""
+    """The answer is whole. Seconds; tokens as the server counted them, or None. cached_tokens are
+    among prompt_tokens, reasoning_tokens among completion_tokens."""
 
     stream: bool
     attempts: int
@@ -91,6 +94,8 @@ class CallFinished(Event, frozen=True, kw_only=True):
     total: float
     prompt_tokens: int | None
     completion_tokens: int | None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
     finish_reason: str | None
     request_id: str | None
     status_code: int
@@ -121,6 +126,32 @@ class AttemptHook(Protocol):
     def attempt_headers(self, call_id: int, attempt: int) -> Mapping[str, str]:
         """Headers to send with request number `attempt` (from 1) of the call. It has its turn, and
         is sent next."""
+
+
+class ContentHook(Protocol):
+    """A hook that is also shown what was asked and what was answered. No other hook ever is."""
+
+    def __call__(self, event: Event, /) -> Any: ...
+
+    def content(self, call_id: int, request: bytes | None, answer: Any) -> None:
+        """Called once, just before the call's CallFinished or CallFailed.
+
+        request: the body, JSON, as it was sent. answer: the completion, not to be changed; what had
+        come of one where a stream broke; None where nothing had, or the caller reads it raw.
+        """
+
+
+def show(hooks: tuple[Hook, ...], call_id: int, request: bytes | None, answer: Any) -> None:
+    """Hand the content to every hook that asks for it; one that fails is logged, not obeyed.
+    answer: the answer, or what gives it."""
+    for hook in hooks:
+        content = getattr(hook, "content", None)
+        if content is None:
+            continue
+        try:
+            content(call_id, request, answer() if callable(answer) else answer)
+        except Exception:
+            logger.exception("a rawllm hook failed on the content of a call")
 
 
 def emit(hooks: tuple[Hook, ...], event: Event) -> None:

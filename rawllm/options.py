@@ -16,6 +16,8 @@ from typing import Any, Final, Literal
 from .errors import ConfigurationError
 
 __all__ = [
+    "DEFAULT_MAX_RETRIES",
+    "DEFAULT_TIMEOUT",
     "NOT_GIVEN",
     "Environment",
     "Limits",
@@ -72,7 +74,9 @@ class Secret(str):
 
 #: Arguments that may hold a key or a password.
 _HIDDEN = {"api_key", "base_url", "proxy"} | {
-    f"{whose}_{what}" for whose in ("default", "extra") for what in ("headers", "query")
+    f"{whose}_{what}"
+    for whose in ("default", "set_default", "extra")
+    for what in ("headers", "query")
 }
 
 
@@ -129,7 +133,11 @@ def _check_number(owner: str, name: str, value: Any, *, least: float, whole: boo
         )
 
 
-@dataclass(frozen=True, slots=True)
+#: Where nothing is said. Not NOT_GIVEN, which is refused where seconds are wanted.
+_USUAL: Any = ...
+
+
+@dataclass(frozen=True, slots=True, init=False)
 class Timeout:
     """Four clocks, each in seconds, None meaning no bound.
 
@@ -143,19 +151,58 @@ class Timeout:
 
     A plain number of seconds, as people write for openai, means `total` for a whole answer, and
     for a stream `total` until the first output, then `idle`.
+
+    Also takes what openai's (httpx's) takes: a first number without a name, for `connect`,
+    `first_token` and `idle`; `read`, for the last two; `write` and `pool`, which bound nothing.
     """
 
-    connect: float | None = 10.0
-    first_token: float | None = 600.0
-    idle: float | None = 60.0
-    total: float | None = None
+    connect: float | None
+    first_token: float | None
+    idle: float | None
+    total: float | None
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        timeout: float | None = _USUAL,
+        /,
+        *,
+        connect: float | None = _USUAL,
+        first_token: float | None = _USUAL,
+        idle: float | None = _USUAL,
+        total: float | None = None,
+        read: float | None = _USUAL,
+        write: float | None = None,
+        pool: float | None = None,
+    ) -> None:
+        for name, *given in (
+            ("connect", connect, timeout, 10.0),
+            ("first_token", first_token, read, timeout, 600.0),
+            ("idle", idle, read, timeout, 60.0),
+            ("total", total),
+        ):
+            seconds = next(one for one in given if one is not _USUAL)
+            object.__setattr__(self, name, seconds)
+        # After all are set: a traceback may show this object.
         for name in ("connect", "first_token", "idle", "total"):
             _check_seconds("Timeout", name, getattr(self, name))
+        for name, value in (("write", write), ("pool", pool)):
+            _check_seconds("Timeout", name, value)
+
+    @classmethod
+    def of(cls, given: Any) -> Timeout | None:
+        """An httpx.Timeout as one of these; None: it is none."""
+        names = ("connect", "read", "write", "pool")
+        if not all(hasattr(given, name) for name in names):
+            return None
+        return cls(**{name: getattr(given, name) for name in names})
 
 
-#: What a `timeout=` argument takes. NOT_GIVEN: the client's own; None: no bound at all.
+#: What a client has that is given none, under openai-python's names.
+DEFAULT_TIMEOUT: Final = Timeout()
+DEFAULT_MAX_RETRIES: Final = 2
+
+#: What a `timeout=` argument takes, besides an httpx.Timeout. NOT_GIVEN: the client's own; None:
+#: no bound at all.
 TimeoutLike = Timeout | float | NotGiven | None
 
 

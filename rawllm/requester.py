@@ -31,7 +31,8 @@ from .net.call import Attempt, Call
 from .net.clocks import Clock, Clocks, resolve
 from .net.endpoint import Endpoint, Lookup
 from .net.exchange import exchange
-from .net.session import Sessions
+from .net.session import Sessions, proxy_for
+from .net.slot import Headers
 from .options import (
     NOT_GIVEN,
     Environment,
@@ -47,6 +48,7 @@ from .sansio.decode import decode
 from .sansio.deltas import Accumulator
 from .sansio.encode import encode, without_not_given
 from .sansio.types import Answer, ChatCompletion, Completion, ModelList, Payload, Usage
+from .settings import Settings
 from .stream import ChatStream
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ OPENAI = "https://api.openai.com/v1"
 _OF_ENDPOINT = {"base_url", "limits", "proxy", "ssl", "connector"}
 
 
-class Requester:
+class Requester(Settings):
     """Environment, key, headers, clocks and endpoint of a client."""
 
     #: The seam at which resources/raw.py watches.
@@ -86,23 +88,30 @@ class Requester:
         self.hooks: tuple[Hook, ...] = given["hooks"]
         self.model: str | None = given["model"] or None
         timeout = given["timeout"]
-        self.timeout: Timeout | float | None = (
+        self._timeout: Timeout | float | None = (
             Timeout() if isinstance(timeout, NotGiven) else timeout
         )
         # Whole answers' and streams'; refuses what is no time.
-        self._clocks = [resolve(self.timeout, stream=stream) for stream in (False, True)]
+        self._clocks = [resolve(self._timeout, stream=stream) for stream in (False, True)]
         self.retry = policy(given["max_retries"], given["retry"])
         key = given["api_key"]
         self._key = checked_key(key if key is not None else environment.api_key)
         self._address, self._unix_path = self._find_address()
-        self._headers = base_headers(
+        self._ids = (
+            given["organization"] or environment.organization,
+            given["project"] or environment.project,
+        )
+        made = base_headers(
             self._key,
             environment.custom_headers,
-            openai_headers(
-                given["organization"] or environment.organization,
-                given["project"] or environment.project,
-            ),
+            openai_headers(*self._ids),
             given["default_headers"] or {},
+        )
+        self._headers = {kind: Headers(headers) for kind, headers in made.items()}
+        # Call by call, unless the user's own headers say what stands there, be it nothing.
+        self._signs = callable(self._key) and not any(
+            spelling(headers, "Authorization")
+            for headers in (environment.custom_headers, given["default_headers"] or {})
         )
         base = address.with_query("default_query", self._address, given["default_query"])
         self._address = self._address.with_query(None)  # keys stand there, and this one shows
@@ -138,17 +147,25 @@ class Requester:
             )
         if limits is not None and not isinstance(limits, Limits):
             raise ConfigurationError("limits= takes a rawllm.Limits")
+        proxy = proxy_for(self._address, proxy)
+        # Certificates take 17 ms to load: who meets no TLS, or brings a connector, needs none.
+        trusted = None
+        if connector is None and address.meets_tls(self._address, proxy):
+            trusted = self._environment
         return Endpoint(
             self._address,
             sessions=Sessions(
                 unix_path=self._unix_path,
-                ssl=ssl_context(given["ssl"], self._environment),
+                ssl=ssl_context(given["ssl"], trusted),
                 connector=connector,
             ),
             limits=limits if limits is not None else Limits(),
             retry=self.retry,
             proxy=proxy,
         )
+
+    def _requester(self) -> Requester:
+        return self
 
     @property
     def base_url(self) -> str:
@@ -157,13 +174,19 @@ class Requester:
     def with_options(self, **changes: Any) -> Self:
         """The same client with other options. Shares connections, limits, pace and retry budget,
         unless base_url, limits, proxy, ssl or connector change: that is another endpoint.
-        default_headers and default_query come on top of the client's own, as in
-        openai-python."""
+        default_headers and default_query come on top of the client's own, set_default_headers and
+        set_default_query in their place, as in openai-python."""
         hide(changes)
+        given = dict(self._given)
+        for name in ("default_headers", "default_query"):
+            instead = changes.pop(f"set_{name}", None)
+            if instead is not None:
+                if changes.get(name) is not None:
+                    raise ConfigurationError(f"{name}= and set_{name}= exclude each other")
+                given[name], changes[name] = None, instead
         unknown = changes.keys() - self._given.keys()
         if unknown:
             raise ConfigurationError(f"with_options takes no {sorted(unknown)[0]!r}")
-        given = dict(self._given)
         if "max_retries" in changes or "retry" in changes:
             given["max_retries"] = given["retry"] = None
         for name in ("default_headers", "default_query"):
@@ -183,19 +206,17 @@ class Requester:
         """Close all connections. Calls in flight end with an APIConnectionError."""
         await self._endpoint.sessions.close()
 
-    @property
-    def is_closed(self) -> bool:
-        return self._endpoint.sessions.closed
-
     async def _request(
         self,
         method: str,
         path: str,
         params: dict[str, Any] | None,
         answer: type[A],
+        *,
+        read: Callable[..., A] = decode,
         **options: Any,
     ) -> A:
-        """Send, and decode the whole answer."""
+        """Send, and decode the whole answer. read: decode.py's, or one that refuses more."""
         limit = self._endpoint.limits.max_response_bytes
 
         async def consume(attempt: Attempt) -> A:
@@ -208,14 +229,15 @@ class Requester:
                 limit=limit,
                 arrived=attempt.output,
             )
-            whole = decode(payload, answer, status=attempt.response.status)
+            whole = read(payload, answer, status=attempt.response.status)
             usage = getattr(whole, "usage", None)
-            if not isinstance(usage, Usage):  # a list of models may have a field of that name
-                usage = None
+            if not isinstance(usage, Usage):
+                # A response counts by other names; a list of models may have a field of this one.
+                usage = getattr(whole, "_counted", None)
             attempt.end(usage)
             whole.timing = timing = attempt.timing()
             whole._request_id = attempt.request_id()
-            attempt.finished(timing, usage, _finish_reason(whole))
+            attempt.finished(timing, usage, _finish_reason(whole), whole)
             return whole
 
         call = await self._call(method, path, params, stream=False, **options)
@@ -224,18 +246,20 @@ class Requester:
     async def _open_stream(
         self,
         path: str,
-        params: dict[str, Any],
+        params: dict[str, Any] | None,
         *,
         chunk: type[C],
         accumulator: Callable[[], Accumulator],
         keep_usage_chunk: bool,
         strict: bool,
+        kind: type[ChatStream[Any, Any]] = ChatStream,
+        method: str = "POST",
         **options: Any,
     ) -> ChatStream[C, Any]:
         """Send, and read up to the first output."""
 
         async def consume(attempt: Attempt) -> ChatStream[C, Any]:
-            stream: ChatStream[C, Any] = ChatStream(
+            stream: ChatStream[C, Any] = kind(
                 attempt,
                 chunk=chunk,
                 accumulator=accumulator(),
@@ -245,7 +269,7 @@ class Requester:
             )
             return await stream.open()
 
-        call = await self._call("POST", path, params, stream=True, **options)
+        call = await self._call(method, path, params, stream=True, **options)
         return await self._exchange(self._endpoint, call, consume)
 
     async def _call(
@@ -274,24 +298,29 @@ class Requester:
             if extra_body is not None:
                 params = {**params, **checked_body(extra_body)}
             params = without_not_given(params)
-            if not params.get("model"):
-                params["model"] = self.model
-                if self.model is None:
-                    params["model"] = await _in_time(self._default_model(), clocks, asked)
-            model = params["model"]
+            model = params.get("model")
+            if not model:
+                model = self.model
+                if model is None:
+                    model = await _in_time(self._default_model(), clocks, asked)
+                params = {**params, "model": model}
             body = encode(params)
             if endpoint.tokens is not None:
-                most = params.get("max_completion_tokens") or params.get("max_tokens")
+                most = (
+                    params.get("max_completion_tokens")
+                    or params.get("max_tokens")
+                    or params.get("max_output_tokens")
+                )
                 tokens = endpoint.estimate.of(
                     len(body), min(most, 10**9) if isinstance(most, int) else None, expected
                 )
         key = self._key
-        if callable(key) and not isinstance(key, Secret):
+        if callable(key):
             key = await _in_time(self._current_key(key), clocks, asked)
         headers = self._headers["stream" if stream else "whole"]
-        if extra_headers or (key is not None and callable(self._key)):
-            headers = dict(headers)
-            if key is not None and not spelling(headers, "Authorization"):
+        if extra_headers or (self._signs and key is not None):
+            headers = Headers(headers)
+            if self._signs and key is not None:
                 headers["Authorization"] = bearer(key)
             put_headers("extra_headers", extra_headers or {}, headers)
         return Call(
@@ -371,4 +400,4 @@ async def _in_time(asking: Awaitable[T], clocks: Clocks, asked: float) -> T:
 def _finish_reason(whole: Any) -> str | None:
     if isinstance(whole, (ChatCompletion, Completion)) and whole.choices:
         return whole.choices[0].finish_reason
-    return None
+    return getattr(whole, "_finish_reason", None)

@@ -15,7 +15,7 @@ import re
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from .errors import APIError, ErrorResponse, RawLLMError
 from .net.call import Attempt, failed
@@ -44,7 +44,27 @@ BRACKET = ord("[")
 _FIELD = re.compile(rb"(data|event|id|retry)?(:|$)")
 
 
-class ChatStream(Generic[C, R]):
+class AsyncStream(Generic[C]):
+    """The name, and the one parameter, under which code written for openai-python knows a stream:
+    `AsyncStream[ChatCompletionChunk]`. It is a `ChatStream`."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def response(self) -> ErrorResponse: ...
+        def __aiter__(self) -> AsyncIterator[C]: ...
+        async def __anext__(self) -> C: ...
+        async def close(self) -> None: ...
+        async def __aenter__(self) -> Self: ...
+        async def __aexit__(
+            self,
+            kind: type[BaseException] | None,
+            error: BaseException | None,
+            traceback: TracebackType | None,
+        ) -> None: ...
+
+
+class ChatStream(AsyncStream[C], Generic[C, R]):
     """A streamed answer.
 
     Iterating gives the chunks as the server sent them. After the end:
@@ -305,7 +325,7 @@ class ChatStream(Generic[C, R]):
             raise self._error
         attempt.end(usage)
         self.timing = attempt.timing()
-        attempt.finished(self.timing, usage, reason)
+        attempt.finished(self.timing, usage, reason, self._accumulator.completion)
 
     def _abort(self, error: BaseException | None = None) -> None:
         """Close the connection, which aborts the work upstream; slot back. Never waits."""
@@ -387,10 +407,6 @@ class ChatStream(Generic[C, R]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._lifecycle.state.value}>"
-
-
-#: The name under which code written for openai-python knows it.
-AsyncStream = ChatStream
 
 
 class PendingStream(Generic[C, R]):

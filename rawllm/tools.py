@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -20,6 +20,9 @@ from .options import NotGiven
 from .sansio.schema import Form, Unfit, form_of
 from .sansio.signature import Signature, result_text
 from .sansio.types import ChatCompletion, ToolCall
+
+if TYPE_CHECKING:
+    from .types.chat import ChatCompletionFunctionToolParam
 
 __all__ = ["Tool", "ToolRun", "pydantic_function_tool", "readers", "run", "tool_params"]
 
@@ -87,7 +90,7 @@ class _TypedFunction(dict[str, Any]):
 
 def pydantic_function_tool(
     model: Any, *, name: str | None = None, description: str | None = None
-) -> dict[str, Any]:
+) -> ChatCompletionFunctionToolParam:
     """openai-python's helper: a tool whose arguments `parse` and `stream` of chat.completions give
     as an object of `model`, in `parsed_arguments`.
 
@@ -103,7 +106,7 @@ def pydantic_function_tool(
         **({"description": description} if description else {}),
     )
     function.form = form
-    return {"type": "function", "function": function}
+    return cast("ChatCompletionFunctionToolParam", {"type": "function", "function": function})
 
 
 def _listed(tools: Any) -> list[Any]:

@@ -14,6 +14,7 @@ import aiohttp
 import aioresponses.core
 import pytest
 
+from rawllm.net.slot import current
 from rawllm.testing import FakeServer
 
 
@@ -39,10 +40,19 @@ class _Response(aiohttp.ClientResponse):
         super().__init__(*args, stream_writer=Mock(output_size=0), **kwargs)
 
 
+class _Mocked(aioresponses.aioresponses):
+    """Sees the headers too, which do not go through aiohttp's session."""
+
+    async def _request_mock(self, *args: Any, **kwargs: Any) -> Any:
+        slot = current.get()
+        assert slot is not None
+        return await super()._request_mock(*args, headers=slot.headers, **kwargs)
+
+
 @pytest.fixture
 def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses.aioresponses]:
     """aioresponses: for the shape of requests and for statuses. It gives a body as one piece and
     knows no timeouts; streams and faults are FakeServer's."""
     monkeypatch.setattr(aioresponses.core, "ClientResponse", _Response)
-    with aioresponses.aioresponses() as mocked:
+    with _Mocked() as mocked:
         yield mocked

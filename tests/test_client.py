@@ -16,7 +16,16 @@ from aioresponses.compat import normalize_url
 from yarl import URL
 
 import rawllm
-from rawllm import NOT_GIVEN, AsyncOpenAI, Client, ConfigurationError, Limits, Retry, Timeout
+from rawllm import (
+    NOT_GIVEN,
+    AsyncOpenAI,
+    Client,
+    ConfigurationError,
+    Limits,
+    Retry,
+    Timeout,
+    omit,
+)
 from rawllm.testing import FakeServer, Reply
 
 
@@ -239,6 +248,28 @@ async def test_a_key_of_the_environment_is_used_unless_the_argument_is_empty(moc
     ]
     mocked.requests.clear()
     assert (await sent(mocked, client={"api_key": ""})).header("authorization") == []
+
+
+async def test_omit_takes_a_header_away(mocked):
+    request = await sent(
+        mocked,
+        client={"api_key": KEY, "default_headers": {"X-One": "1", "X-Two": "2"}},
+        call={"extra_headers": {"x-one": omit, "authorization": NOT_GIVEN, "X-Three": omit}},
+    )
+    found = {name.lower() for name in request.headers}
+    assert "x-two" in found
+    assert not {"x-one", "x-three", "authorization"} & found
+
+
+@pytest.mark.parametrize("key", [KEY, lambda: KEY])
+@pytest.mark.parametrize("extra", [None, {"X-One": "1"}])
+async def test_a_key_that_the_clients_own_headers_omit_is_sent_with_no_call(mocked, key, extra):
+    request = await sent(
+        mocked,
+        client={"api_key": key, "default_headers": {"authorization": omit}},
+        call={"extra_headers": extra},
+    )
+    assert request.header("authorization") == []
 
 
 async def test_headers_come_from_the_environment_the_client_and_the_call(mocked, monkeypatch):
@@ -799,7 +830,7 @@ async def test_another_endpoint_shares_nothing(server):
         await llm.complete("x")
         async with llm.with_options(limits=Limits(concurrency=2)) as other:
             await other.complete("x")
-        assert not llm.is_closed
+        assert not llm.is_closed()
     assert server.connections == 2
 
 
@@ -831,9 +862,9 @@ def test_retry_and_max_retries_replace_each_other():
 async def test_closing_closes_every_connection(server):
     llm = Client(server.url, model="m")
     await asyncio.gather(*(llm.complete("x") for _ in range(5)))
-    assert not llm.is_closed
+    assert not llm.is_closed()
     await llm.close()
-    assert llm.is_closed
+    assert llm.is_closed()
     await server.wait_for(lambda: server.open_connections == 0)
     await llm.close()  # twice does no harm
 

@@ -17,7 +17,7 @@ ANSWER = b'{"choices": [{"index": 0, "message": {"role": "assistant", "content":
 
 
 class Answer:
-    """Stands in for `net.transport.Response`. parts: pieces of the body, and seconds."""
+    """Stands in for `net.response.Response`. parts: pieces of the body, and seconds."""
 
     connection = None
 

@@ -163,7 +163,7 @@ async def test_two_hundred_streams_back_to_back(
     from rawllm.net import transport
 
     repeated = 0
-    was_stale = transport._was_stale
+    was_stale = transport.was_stale
 
     def counting(*arguments: object) -> bool:
         nonlocal repeated
@@ -171,7 +171,7 @@ async def test_two_hundred_streams_back_to_back(
         repeated += stale
         return stale
 
-    monkeypatch.setattr(transport, "_was_stale", counting)
+    monkeypatch.setattr(transport, "was_stale", counting)
     for _ in range(200):
         async with llm.stream("Hi", system=SYSTEM, max_tokens=2, temperature=0) as stream:
             completion = await stream.result()

@@ -66,7 +66,7 @@ def test_there_are_no_other_classes() -> None:
         if isinstance(value, type) and issubclass(value, BaseException) and name == value.__name__
     }
     assert found == set(TREE)
-    assert set(errors.__all__) == found | {"OpenAIError", "ErrorResponse"}
+    assert set(errors.__all__) == found | {"OpenAIError", "ErrorRequest", "ErrorResponse"}
 
 
 def test_the_name_that_migrated_code_catches() -> None:
@@ -86,7 +86,13 @@ def test_it_imports_nothing_of_rawllm() -> None:
         for node in ast.walk(ast.parse(inspect.getsource(errors)))
         if isinstance(node, (ast.Import, ast.ImportFrom))
     ]
-    assert {getattr(node, "module", None) for node in imported} == {"__future__", "typing"}
+    names = {
+        name
+        for node in imported
+        for name in ([getattr(node, "module", None)] if isinstance(node, ast.ImportFrom) else [])
+        or [alias.name for alias in node.names]
+    }
+    assert names == {"__future__", "json", "typing"}
 
 
 # ---------------------------------------------------------------- data
@@ -208,7 +214,41 @@ def test_wrong_arguments_are_value_errors_too() -> None:
         raise errors.ConfigurationError("what to do")
 
 
-def test_a_response_is_status_and_headers_only() -> None:
+def test_a_responses_headers_are_found_in_any_case() -> None:
+    response = ErrorResponse(429, {"retry-after": "1"})
+    assert response.headers["Retry-After"] == response.headers.get("RETRY-AFTER") == "1"
+    assert "Retry-After" in response.headers
+    assert response.headers.get("X", "none") == "none"
+    assert 3 not in response.headers
+    with pytest.raises(KeyError):
+        response.headers["X"]
+    assert response.headers == {"retry-after": "1"}
+    assert pickle.loads(pickle.dumps(response.headers))["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [({"error": {"message": "ü"}}, '{"error":{"message":"ü"}}'), ("no", "no"), (None, "")],
+)
+def test_a_response_has_its_body(body: Any, text: str) -> None:
+    response = ErrorResponse(400, {}, body)
+    assert response.text == text
+    if isinstance(body, dict):
+        assert response.json() == body
+    else:
+        with pytest.raises(ValueError, match="no JSON"):
+            response.json()
+
+
+def test_a_response_is_small() -> None:
     response = ErrorResponse(None, {})
     assert repr(response) == "<ErrorResponse [None]>"
     assert not hasattr(response, "__dict__")
+
+
+def test_the_request_is_plain_data() -> None:
+    error = APIError("no", endpoint="http://x/v1/models")
+    assert (error.request.method, error.request.url) == ("POST", "http://x/v1/models")
+    assert repr(error.request) == "<ErrorRequest POST http://x/v1/models>"
+    assert repr(pickle.loads(pickle.dumps(error)).request) == repr(error.request)
+    assert APIError("no").request.url is None

@@ -12,6 +12,8 @@ from rawllm import errors, hooks, options
 
 #: What an integration needs that the tests do not.
 NEEDED = {
+    "rawllm.integrations.fastapi": "fastapi",
+    "rawllm.integrations.fastapi.serving": "uvicorn",
     "rawllm.integrations.langchain": "langchain_core",
     "rawllm.integrations.otel": "opentelemetry",
     "rawllm.integrations.prometheus": "prometheus_client",
@@ -52,7 +54,7 @@ def test_an_exported_name_is_there_and_comes_from_its_home(name):
 
 def test_every_error_and_every_option_is_exported():
     # Not the helper behind `error.response`, and what only the client makes.
-    assert set(rawllm.__all__) >= set(errors.__all__) - {"ErrorResponse"}
+    assert set(rawllm.__all__) >= set(errors.__all__) - {"ErrorRequest", "ErrorResponse"}
     assert set(rawllm.__all__) >= set(options.__all__) - {"Environment", "TimeoutLike"}
 
 

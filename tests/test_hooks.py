@@ -1,4 +1,5 @@
 import asyncio
+import json
 import logging
 
 import msgspec
@@ -306,3 +307,57 @@ async def test_a_key_that_a_server_echoes_does_not_reach_a_hook(server):
         await llm.complete("x")
     assert "sk-echoed-key" not in repr(events)
     assert events[-1].request_id == "for ***"
+
+
+class Shown:
+    """A hook that asks for content."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, event):
+        self.seen.append(type(event).__name__)
+
+    def content(self, call_id, request, answer):
+        prompt = json.loads(request)["messages"][0]["content"]
+        self.seen.append((prompt, answer and answer.text))
+
+
+async def test_a_hook_that_asks_for_it_is_shown_the_content_before_the_end(server):
+    server.reply("whole")
+    server.stream(["in ", "pieces"])
+    server.stream(["half"], end="eof")
+    server.fail(400)
+    hook, plain = Shown(), []
+    async with Client(server.url, model="m", hooks=[hook, plain.append], max_retries=0) as llm:
+        await llm.complete("one")
+        await (await llm.stream("two")).result()
+        with pytest.raises(rawllm.IncompleteStreamError):
+            await (await llm.stream("three")).result()
+        with pytest.raises(rawllm.BadRequestError):
+            await llm.complete("four")
+        async with llm.stream("five") as stream:
+            await anext(stream)
+    told = [
+        (hook.seen[n - 1], hook.seen[n])
+        for n in range(len(hook.seen))
+        if hook.seen[n] in ("CallFinished", "CallFailed")
+    ]
+    assert told == [
+        (("one", "whole"), "CallFinished"),
+        (("two", "in pieces"), "CallFinished"),
+        (("three", "half"), "CallFailed"),
+        (("four", None), "CallFailed"),
+        (("five", None), "CallFailed"),
+    ]
+    assert sum(isinstance(one, tuple) for one in hook.seen) == 5
+
+
+async def test_a_hook_that_fails_on_content_is_logged_not_obeyed(server, caplog):
+    class Broken(Shown):
+        def content(self, call_id, request, answer):
+            raise KeyError("x")
+
+    async with Client(server.url, model="m", hooks=Broken()) as llm:
+        assert (await llm.complete("x")).text
+    assert "failed on the content" in caplog.text

@@ -19,12 +19,20 @@ SOURCES = {
 
 #: From the top down. A module imports from its own layer and from those below.
 LAYERS = (
-    ("rawllm.__main__", "rawllm.pytest_plugin", "rawllm.integrations"),
-    ("rawllm.cli", "rawllm.bench", "rawllm.batch", "rawllm.journal"),
+    ("rawllm.__main__", "rawllm.pytest_plugin", "rawllm.cli", "rawllm.integrations"),
+    ("rawllm.bench", "rawllm.batch", "rawllm.journal"),
     ("rawllm.sync",),
     ("rawllm.client", "rawllm.local"),
     ("rawllm.resources",),
-    ("rawllm.stream", "rawllm.mapping", "rawllm.requester", "rawllm.tools", "rawllm.types"),
+    (
+        "rawllm.stream",
+        "rawllm.mapping",
+        "rawllm.pagination",
+        "rawllm.requester",
+        "rawllm.settings",
+        "rawllm.tools",
+        "rawllm.types",
+    ),
     ("rawllm.net",),
     ("rawllm.sansio",),
     (
@@ -155,18 +163,21 @@ def test_only_the_standard_library_and_three_packages_are_needed():
     allowed = {*sys.stdlib_module_names, "rawllm", "aiohttp", "multidict", "yarl"}
     allowed |= {"backoff", "msgspec"}
     extras = {
-        "langchain_core": "rawllm.integrations.langchain",
-        "opentelemetry": "rawllm.integrations.otel",
-        "prometheus_client": "rawllm.integrations.prometheus",
-        "pydantic": "rawllm.integrations.langchain",
-        "pytest": "rawllm.pytest_plugin",
-        "xllamacpp": "rawllm.local",
+        "fastapi": ("rawllm.integrations.fastapi",),
+        "langchain_core": ("rawllm.integrations.langchain",),
+        "opentelemetry": ("rawllm.integrations.otel",),
+        "prometheus_client": ("rawllm.integrations.prometheus",),
+        "pydantic": ("rawllm.integrations.fastapi", "rawllm.integrations.langchain"),
+        "pytest": ("rawllm.pytest_plugin",),
+        "starlette": ("rawllm.integrations.fastapi",),
+        "uvicorn": ("rawllm.integrations.fastapi",),
+        "xllamacpp": ("rawllm.local",),
     }
     for module in SOURCES:
         for name, line in imports(module, types=True):
             root = name.split(".")[0]
-            home = extras.get(root)
-            assert root in allowed or (home and module.startswith(home)), f"{module}:{line} {root}"
+            homes = extras.get(root, ())
+            assert root in allowed or module.startswith(homes), f"{module}:{line} {root}"
 
 
 @pytest.mark.parametrize("module", SOURCES)

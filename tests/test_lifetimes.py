@@ -200,7 +200,7 @@ def test_a_copy_that_was_closed_has_closed_them_all(server, complaints):
         llm = await used(server)
         async with llm.with_options(timeout=5) as copy:
             await copy.complete("x")
-        assert llm.is_closed
+        assert llm.is_closed()
 
     asyncio.run(main())
     collect()

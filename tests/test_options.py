@@ -76,6 +76,40 @@ def test_a_timeout_takes_positive_seconds_or_none(name: str) -> None:
         assert "positive" in message
 
 
+@pytest.mark.parametrize(
+    ("given", "named", "clocks"),
+    [
+        ((5,), {}, (5, 5, 5, None)),
+        ((5.0,), {"connect": 1}, (1, 5.0, 5.0, None)),
+        ((5,), {"read": 2}, (5, 2, 2, None)),
+        ((5,), {"idle": 2, "total": 9}, (5, 5, 2, 9)),
+        ((None,), {}, (None, None, None, None)),
+        ((None,), {"connect": 60.0}, (60.0, None, None, None)),
+        ((), {"connect": 1, "read": 2, "write": 3, "pool": 4}, (1, 2, 2, None)),
+        ((), {"read": 2, "first_token": 8}, (10.0, 8, 2, None)),
+    ],
+)
+def test_a_timeout_takes_what_openais_takes(
+    given: tuple[Any, ...], named: dict[str, Any], clocks: tuple[Any, ...]
+) -> None:
+    timeout = Timeout(*given, **named)
+    assert (timeout.connect, timeout.first_token, timeout.idle, timeout.total) == clocks
+
+
+@pytest.mark.parametrize("name", ["read", "write", "pool"])
+def test_a_timeout_refuses_what_is_no_time_by_openais_names_too(name: str) -> None:
+    assert "positive" in refusal(Timeout, **{name: -1})
+
+
+def test_a_timeout_can_be_compared_copied_and_pickled() -> None:
+    timeout = Timeout(5, total=9)
+    assert (
+        pickle.loads(pickle.dumps(timeout)) == timeout == dataclasses.replace(Timeout(5), total=9)
+    )
+    assert hash(timeout) == hash(Timeout(5, total=9))
+    assert repr(timeout) == "Timeout(connect=5, first_token=5, idle=5, total=9)"
+
+
 # ---------------------------------------------------------------- Limits
 
 

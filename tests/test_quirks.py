@@ -296,7 +296,7 @@ def answer_of(case: dict[str, Any], way: str) -> Any:
 )
 async def test_a_quirk_is_read_as_meant_however_it_arrives(server, monkeypatch, case, way):
     monkeypatch.setattr(stream, "SILENCE", 0.05)
-    monkeypatch.setattr("rawllm.net.transport.DRAIN_SECONDS", 0.02)
+    monkeypatch.setattr("rawllm.net.response.DRAIN_SECONDS", 0.02)
     server.handler = lambda request: None if request.prompts == ["next"] else answer_of(case, way)
     # Not without retries: such a client does not wait where an error has paused the endpoint.
     retry = Retry(attempts=2, base=0.001, cap=0.002)
@@ -318,7 +318,7 @@ async def test_a_quirk_is_read_as_meant_however_it_arrives(server, monkeypatch, 
 async def test_create_hands_out_the_quirks_chunks_one_by_one(server, monkeypatch, case):
     """The way that openai's users go: no helper accumulates."""
     monkeypatch.setattr(stream, "SILENCE", 0.05)
-    monkeypatch.setattr("rawllm.net.transport.DRAIN_SECONDS", 0.02)
+    monkeypatch.setattr("rawllm.net.response.DRAIN_SECONDS", 0.02)
     server.handler = lambda request: answer_of(case, "whole")
     expected, text, error = case["expected"], "", None
     async with Client(server.url, model="m", max_retries=0) as llm:

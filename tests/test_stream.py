@@ -11,7 +11,8 @@ import captures
 import pytest
 
 import rawllm
-from rawllm import Client, Limits, Retry, Timeout, net, stream
+from rawllm import Client, Limits, Retry, Timeout, stream
+from rawllm.net import response
 from rawllm.sansio.decode import ChunkDecoder
 from rawllm.sansio.deltas import ChatAccumulator, TextAccumulator
 from rawllm.sansio.sse import SSEParser
@@ -169,7 +170,7 @@ async def test_a_stream_without_output_is_incomplete_too(server, llm, parts, end
 
 async def test_done_then_a_server_that_hangs_is_the_end_at_once(server, llm, monkeypatch):
     monkeypatch.setattr(stream, "SILENCE", 1000.0)
-    monkeypatch.setattr(net.transport, "DRAIN_SECONDS", 0.01)
+    monkeypatch.setattr(response, "DRAIN_SECONDS", 0.01)
     server.stream(["a", DONE], end="hang")
     assert (await read(llm)).completion.text == "a"
     assert await slot_is_free(llm)
@@ -178,7 +179,7 @@ async def test_done_then_a_server_that_hangs_is_the_end_at_once(server, llm, mon
 @pytest.mark.parametrize("parts", [["a", STOP], ["a", STOP, *[b": ping\n\n", 0.01] * 100]])
 async def test_silence_after_every_choice_has_finished_is_the_end(server, llm, monkeypatch, parts):
     monkeypatch.setattr(stream, "SILENCE", 0.05)
-    monkeypatch.setattr(net.transport, "DRAIN_SECONDS", 0.01)
+    monkeypatch.setattr(response, "DRAIN_SECONDS", 0.01)
     server.stream(parts, end="hang")
     streamed = await read(llm)
     assert streamed.completion.text == "a"
@@ -187,7 +188,7 @@ async def test_silence_after_every_choice_has_finished_is_the_end(server, llm, m
 
 
 async def test_a_deadline_in_that_silence_takes_nothing_away(server, llm, monkeypatch):
-    monkeypatch.setattr(net.transport, "DRAIN_SECONDS", 0.01)
+    monkeypatch.setattr(response, "DRAIN_SECONDS", 0.01)
     server.stream(["a", STOP], end="hang")
     assert (await read(llm, timeout=Timeout(total=0.3))).completion.text == "a"
 

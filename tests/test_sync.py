@@ -44,7 +44,8 @@ def one_at_a_time(server, **options):
 
 @pytest.fixture
 def hops(monkeypatch):
-    """What the loop's thread was woken for."""
+    """What the loop's thread was woken for. What others left unclosed is closed before."""
+    gc.collect()
     woken = []
     start = background.Started.start
     monkeypatch.setattr(
@@ -171,7 +172,7 @@ def test_with_options_gives_a_synchronous_client_of_the_same_endpoint(server, ll
     assert [request.json["model"] for request in server.requests] == ["m", "other"]
     assert server.connections == 1
     other.close()
-    assert llm.is_closed
+    assert llm.is_closed()
     with pytest.raises(ConfigurationError, match="use Client"):
         llm.with_options(connector=object())
 

@@ -6,9 +6,10 @@ import pytest
 
 import rawllm
 from rawllm import Client, ConfigurationError, IncompleteStreamError, Limits, OpenAI, SyncClient
-from rawllm.resources import chat_stream, raw
+from rawllm.resources import chat_stream, raw, raw_body, responses_stream
 from rawllm.sync import chat_stream as sync_chat_stream
 from rawllm.sync import raw as sync_raw
+from rawllm.sync import responses as sync_responses
 from rawllm.testing import Reply
 
 MESSAGES = [{"role": "user", "content": "one two"}]
@@ -36,6 +37,9 @@ OWN = {
 }
 
 
+FACES = ("with_raw_response", "with_streaming_response")
+
+
 def pairs():
     """Every asynchronous object that a user gets from a client, with its synchronous one."""
     client, sync = Client("http://x", model="m"), OpenAI(base_url="http://x")
@@ -43,16 +47,19 @@ def pairs():
     for one, other in found:
         for name in sorted(public(type(one))):
             value = getattr(type(one), name)
-            if hasattr(value, "func") and hasattr(other, name):  # a cached_property: a resource
+            resource = hasattr(value, "func") or name in FACES  # a cached_property
+            if resource and hasattr(other, name):
                 found.append((getattr(one, name), getattr(other, name)))
     found = [(type(one), type(other)) for one, other in found]
     return [
         *found,
         (rawllm.ChatStream, rawllm.SyncStream),
         (raw.ResponseManager, sync_raw.SyncResponseManager),
-        (raw.AsyncAPIResponse, sync_raw.APIResponse),
+        (raw_body.AsyncAPIResponse, sync_raw.APIResponse),
         (chat_stream.ChatCompletionStream, sync_chat_stream.SyncChatCompletionStream),
         (chat_stream.ChatCompletionStreamManager, sync_chat_stream.SyncChatCompletionStreamManager),
+        (responses_stream.ResponseStream, sync_responses.SyncResponseStream),
+        (responses_stream.ResponseStreamManager, sync_responses.SyncResponseStreamManager),
     ]
 
 
@@ -70,7 +77,7 @@ def test_no_public_name_is_missing(one, other):
 def test_the_walk_reaches_all_resources():
     names = {one.__name__ for one, _ in pairs()}
     assert names >= {"Client", "Chat", "ChatCompletions", "Completions", "Embeddings", "Models"}
-    assert names >= {"WithRawResponse", "WithStreamingResponse"}
+    assert names >= {"Responses", "InputItems", "WithRawResponse", "WithStreamingResponse"}
 
 
 def test_nothing_public_is_a_coroutine():
@@ -175,3 +182,58 @@ def test_keys_are_hidden_in_what_fails(llm):
 def test_models_are_iterated_without_pages(llm):
     assert [model.id for model in llm.models.list()] == ["fake"]
     assert not llm.models.list().has_next_page()
+
+
+# ── responses ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_response_whole_streamed_and_typed(server, llm):
+    assert llm.responses.create(input="one two").output_text == "echo: one two"
+    with llm.responses.create(input="one two", stream=True) as stream:
+        events = list(stream)
+        assert stream.completion is events[-1].response
+    assert events[-1].response.output_text == "echo: one two"
+    server.reply('{"n": 1}')
+    assert llm.responses.parse(input="a", text_format=dict[str, int]).output_parsed == {"n": 1}
+    raw = llm.responses.with_raw_response.create(input="a", stream=True)
+    assert raw.parse().result().output_text == "echo: a"
+
+
+def test_the_events_of_a_response_come_with_what_was_before_them(server, llm):
+    server.reply(tokens=['{"n"', ": 1}"])
+    with llm.responses.stream(input="a", text_format=dict[str, int]) as stream:
+        snapshots = [event.snapshot for event in stream if event.type.endswith("text.delta")]
+        final = stream.get_final_response()
+    assert snapshots == ['{"n"', '{"n": 1}']
+    assert final.output_parsed == {"n": 1}
+    assert final.timing.attempts == 1
+    assert stream.response.status_code == 200
+    with llm.responses.create(input="a b", stream=True) as sent:
+        server.stream([event.raw for event in sent])
+    with llm.responses.stream(response_id="r", starting_after=4) as stream:
+        assert [event.sequence_number for event in stream] == list(range(5, 11))
+    server.reply(tokens=["a", "b"], delay=30)
+    with llm.responses.stream(input="a") as stream:
+        next(stream)
+    with pytest.raises(IncompleteStreamError):
+        stream.until_done()
+    assert llm.complete("a").text == "echo: a"
+
+
+def test_stored_responses_and_their_items(server, llm):
+    stored = {"id": "r", "object": "response", "status": "completed", "output": []}
+
+    def answer(request):
+        if not request.path.endswith("input_items"):
+            return Reply(body=stored)
+        more = "after=b" not in request.query
+        data = [{"type": "message", "id": name, "content": []} for name in ("ab" if more else "c")]
+        return Reply(body={"object": "list", "data": data, "has_more": more})
+
+    server.handler = answer
+    assert llm.responses.retrieve("r").id == "r"
+    assert llm.responses.cancel("r").status == "completed"
+    assert llm.responses.delete("r") is None
+    page = llm.responses.input_items.list("r")
+    assert [item.id for item in page.data] == ["a", "b"]
+    assert [item.id for item in page] == ["a", "b", "c"]

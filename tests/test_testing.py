@@ -464,6 +464,86 @@ async def test_raw_sends_these_bytes_and_ends_so(server, script, sent, reset):
     assert (server.in_flight, server.aborted) == (0, 0)
 
 
+def responded(text):
+    """The events of a streamed response: (type, data)."""
+    found = []
+    for block in text.split("\n\n"):
+        if block:
+            name, data = block.split("\n", 1)
+            found.append((name.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
+    return found
+
+
+async def respond(session, server, **body):
+    async with session.post(f"{server.url}/responses", json=body) as response:
+        text = await response.text()
+    if not body.get("stream"):
+        return json.loads(text)
+    events = responded(text)
+    assert all(name == data["type"] for name, data in events)
+    assert [data["sequence_number"] for _, data in events] == list(range(len(events)))
+    return events
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "Hi there",
+        [{"role": "developer", "content": "x"}, {"role": "user", "content": "Hi there"}],
+        [{"role": "user", "content": [{"type": "input_text", "text": "Hi there"}]}],
+    ],
+)
+async def test_a_response_echoes_the_last_user_message(server, session, given):
+    whole = await respond(session, server, input=given)
+    assert whole["output"][0]["content"][0]["text"] == "echo: Hi there"
+    assert whole["status"] == "completed"
+    events = await respond(session, server, input=given, stream=True)
+    deltas = [data["delta"] for name, data in events if name == "response.output_text.delta"]
+    assert deltas == ["echo:", " Hi", " there"]
+    name, last = events[-1]
+    assert name == "response.completed"
+    assert last["response"] == {**whole, "id": "resp-1", "output": last["response"]["output"]}
+
+
+async def test_a_response_counts_words_and_says_why_it_was_cut(server, session):
+    server.reply("a b", reasoning="c", finish_reason="length")
+    found = await respond(session, server, input="one two", instructions="be brief")
+    assert found["usage"] == {
+        "input_tokens": 4,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 3,
+        "output_tokens_details": {"reasoning_tokens": 1},
+        "total_tokens": 7,
+    }
+    assert found["status"] == "incomplete"
+    assert found["incomplete_details"] == {"reason": "max_output_tokens"}
+    server.reply("a", usage={"x": 1}, finish_reason="content_filter")
+    events = await respond(session, server, input="a", stream=True)
+    assert events[-1][0] == "response.incomplete"
+    assert events[-1][1]["response"]["usage"] == {"x": 1}
+    server.reply("a", usage=False)
+    assert (await respond(session, server, input="a"))["usage"] is None
+
+
+async def test_a_scripted_text_is_a_response_with_its_beginning_and_end(server, session):
+    server.stream(["Hel", "lo"])
+    events = await respond(session, server, input="a", stream=True)
+    assert [name for name, _ in events][-5:] == [
+        "response.output_text.delta",
+        "response.output_text.done",
+        "response.content_part.done",
+        "response.output_item.done",
+        "response.completed",
+    ]
+    assert events[-1][1]["response"]["output"][0]["content"][0]["text"] == "Hello"
+    server.stream(["Hel"], end="eof")
+    cut = await respond(session, server, input="a", stream=True)
+    assert cut[-1][0] == "response.output_text.delta"
+    server.stream([{"type": "x"}])
+    async with session.post(f"{server.url}/responses", json={"input": "a"}) as response:
+        assert await response.text() == 'data: {"type":"x"}\n\n'
+
+
 @pytest.mark.parametrize("end", ["close", "reset"])
 async def test_a_stream_can_be_cut(server, session, end):
     server.stream(["Hel", 0.01, "lo", 0.01], end=end)

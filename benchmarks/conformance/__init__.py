@@ -1,1 +1,1 @@
-"""What clients make of the quirks of real servers, side by side."""
+"""rawllm beside openai-python: what they make of real servers' quirks, and of the same code."""

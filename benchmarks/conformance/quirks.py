@@ -4,7 +4,7 @@
     python -m benchmarks.conformance.quirks --write docs/conformance.md
     python -m benchmarks.conformance.quirks --openai-python /path/to/python   # has openai installed
 
-Without --openai-python, openai is installed into an environment of its own, thrown away at the end.
+Without --openai-python: this Python where it has openai, else an environment that is thrown away.
 Exit code 0 where rawllm is right in every row, 1 otherwise. Rows are in rows.py, the clients' side
 in probe.py; this file only brings them together.
 """
@@ -12,17 +12,12 @@ in probe.py; this file only brings them together.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
-import os
-import subprocess
 import sys
-import tempfile
-import venv
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.conformance.library import Library, openai_python
 from benchmarks.conformance.rows import ROWS, Row, Scene
 from rawllm.testing import Answer, FakeServer, Request
 
@@ -40,23 +35,11 @@ class Found(NamedTuple):
 
 def run(library: str, python: str, rows: Sequence[Row] = ROWS) -> tuple[str, dict[str, Found]]:
     """The library's name and version, and what it made of each row."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUTF8": "1"}
-    if python != sys.executable:
-        del environment["PYTHONPATH"]  # of another Python, perhaps
     with (
         FakeServer() as server,
         FakeServer() as other,
-        subprocess.Popen(
-            [python, str(PROBE), library],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            text=True,
-        ) as probe,
+        Library(python, [str(PROBE), library]) as probe,
     ):
-        assert probe.stdin is not None
-        assert probe.stdout is not None
-        version = json.loads(probe.stdout.readline())
         found = {}
         for row in rows:
             scene = Scene(other.url)
@@ -64,13 +47,10 @@ def run(library: str, python: str, rows: Sequence[Row] = ROWS) -> tuple[str, dic
             before = other.attempts
             task = {name: getattr(row, name) for name in ("verb", "timeout", "retries", "keyed")}
             task |= {"url": server.url, "limit": row.limit}
-            probe.stdin.write(json.dumps(task) + "\n")
-            probe.stdin.flush()
-            outcome = json.loads(probe.stdout.readline())
+            outcome = probe.ask(task)
             scene.elsewhere = other.attempts - before
             found[row.name] = Found(row.right(outcome, scene), _shown(outcome, scene))
-        probe.stdin.close()
-    return version, found
+    return probe.greeting, found
 
 
 def _handler(row: Row, scene: Scene) -> Any:
@@ -98,20 +78,6 @@ def _shown(outcome: dict[str, Any], scene: Scene) -> str:
     if scene.elsewhere:
         what += ", fetched from the other host"
     return what.strip()
-
-
-@contextlib.contextmanager
-def openai_python(given: str | None) -> Iterator[str]:
-    """A Python that has openai."""
-    if given is not None:
-        yield given
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        venv.create(folder, with_pip=True)
-        scripts = "Scripts" if os.name == "nt" else "bin"
-        python = str(Path(folder, scripts, "python"))
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "openai"], check=True)
-        yield python
 
 
 INTRODUCTION = """\

@@ -91,6 +91,9 @@ def check_output(
     folder = os.path.dirname(real)
     if not os.path.isdir(folder):
         raise ConfigurationError(f"{shown} cannot be written: there is no folder {folder}")
+    # Now, and not when the first failure is written after hours of work.
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"{shown} cannot be written: the folder {folder} is read-only")
     for other in apart_from:
         for name in (real, *(real + ending for ending in SIDE_FILES)):
             if _same(name, os.path.realpath(other)):

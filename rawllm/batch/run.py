@@ -173,7 +173,7 @@ def _prepared(
     timeout = client.timeout
     if timeout is not None:
         if not isinstance(timeout, Timeout):
-            timeout = Timeout(min(10.0, timeout), total=timeout)
+            timeout = Timeout(connect=min(10.0, timeout), total=timeout)
         # No clock may run while a call sits out an outage.
         first, idle, total = timeout.first_token, timeout.idle, timeout.total
         timeout = replace(

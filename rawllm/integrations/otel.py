@@ -1,12 +1,13 @@
 """OpenTelemetry: `OTelHooks`, a span a call, a span a request, and the GenAI metrics.
 
 Needs opentelemetry-api (`pip install 'rawllm[otel]'`) and sets up no SDK and no exporter. Records
-no prompt and no answer: hooks do not get to see them.
+no prompt and no answer unless it is asked to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
 try:
@@ -30,6 +31,7 @@ from ..hooks import (
     Retrying,
 )
 from .observed import place_of, seconds_a_token
+from .otel_content import asked_for, input_messages, output_messages
 
 __all__ = ["OTelHooks"]
 
@@ -64,6 +66,8 @@ class OTelHooks:
 
     provider: str, `gen_ai.provider.name`: whose server it is.
     tracer_provider, meter_provider: opentelemetry's; None for the global ones.
+    record_content: bool, prompts and answers on the spans; None: as the environment's
+        OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT says, which is "no" by default.
 
     Calls that no model works for (`models.list`) leave no trace.
     """
@@ -74,7 +78,14 @@ class OTelHooks:
         provider: str = "openai",
         tracer_provider: trace.TracerProvider | None = None,
         meter_provider: metrics.MeterProvider | None = None,
+        record_content: bool | None = None,
     ) -> None:
+        if record_content is None:
+            record_content = asked_for(os.environ)
+        #: What calls show the content to: without it they show nothing.
+        self.content: Callable[[int, bytes | None, Any], None] | None = (
+            self._content if record_content else None
+        )
         self._provider = provider
         self._calls: dict[int, _Call] = {}
         self._tracer = trace.get_tracer("rawllm", __version__, tracer_provider)
@@ -155,6 +166,16 @@ class OTelHooks:
         propagate.inject(headers, trace.set_span_in_context(call.request, call.context))
         return headers
 
+    def _content(self, call_id: int, request: bytes | None, answer: Any) -> None:
+        call = self._calls.get(call_id)
+        if call is None or not call.span.is_recording():
+            return
+        told = {
+            "gen_ai.input.messages": input_messages(request),
+            "gen_ai.output.messages": output_messages(answer),
+        }
+        call.span.set_attributes({name: text for name, text in told.items() if text is not None})
+
     def _started(self, event: CallStarted) -> None:
         operation, host, port = place_of(event.endpoint)
         if operation == "other":
@@ -188,6 +209,10 @@ class OTelHooks:
             if tokens:  # 0: an embedding's output, or not counted
                 told[f"gen_ai.usage.{kind}_tokens"] = tokens
                 self._tokens.record(tokens, {**call.attributes, "gen_ai.token.type": kind})
+        if event.cached_tokens is not None:
+            told["gen_ai.usage.cache_read.input_tokens"] = event.cached_tokens
+        if event.reasoning_tokens is not None:
+            told["gen_ai.usage.reasoning.output_tokens"] = event.reasoning_tokens
         each = seconds_a_token(event)
         if each is not None:
             self._each.record(each, call.attributes)

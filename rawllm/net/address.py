@@ -7,6 +7,7 @@ wrong argument, or a password in a URL, must not end in a log.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from yarl import URL
@@ -14,7 +15,7 @@ from yarl import URL
 from ..errors import ConfigurationError
 from ..options import Secret
 
-__all__ = ["base_address", "check_proxy", "join", "with_query"]
+__all__ = ["base_address", "check_proxy", "join", "meets_tls", "shown", "with_query"]
 
 
 def base_address(text: str) -> tuple[URL, str | None]:
@@ -61,6 +62,11 @@ def check_proxy(text: str) -> None:
         raise ConfigurationError(f"proxy= has {wrong}")
 
 
+def meets_tls(url: URL, proxy: str | None) -> bool:
+    """Whether a request to `url` by way of `proxy` meets TLS anywhere."""
+    return url.scheme == "https" or (proxy is not None and URL(proxy).scheme == "https")
+
+
 def _wrong_with_login(user: str, password: str) -> str | None:
     """What HTTP's Basic scheme, as aiohttp speaks it, cannot carry."""
     if ":" in user:
@@ -94,6 +100,12 @@ def with_query(where: str, url: URL, query: Mapping[str, Any] | None) -> URL:
             f"{where}= takes a dict of names and values that are text, finite numbers, booleans, "
             "None or lists of text and numbers"
         ) from None
+
+
+@lru_cache(maxsize=64)
+def shown(url: URL) -> str:
+    """The URL as logs and errors may have it: keys can stand in a query."""
+    return str(url.with_query(None).with_user(None))
 
 
 def _plain(value: Any) -> Any:

@@ -23,16 +23,18 @@ from ..hooks import (
     Retrying,
     emit,
     logger,
+    show,
 )
 from ..options import Retry
 from ..sansio.pace import Permit
 from ..sansio.redact import cleaned, credentials, strike_out
 from ..sansio.types import Timing, Usage
+from .address import shown
 from .clocks import Clock, Clocks
 from .endpoint import Endpoint
 from .limiter import Limiter
-from .session import Slot
-from .transport import Response
+from .response import Response
+from .slot import Headers, Slot
 
 __all__ = ["Attempt", "Call", "failed", "tell_attempt", "tell_pause", "tell_retry"]
 
@@ -58,7 +60,6 @@ class Call:
         "headers",
         "hooks",
         "id",
-        "label",
         "method",
         "model",
         "number",
@@ -80,7 +81,7 @@ class Call:
         *,
         method: str,
         url: URL,
-        headers: dict[str, str],
+        headers: Headers,
         body: bytes | None,
         stream: bool,
         clocks: Clocks,
@@ -95,9 +96,6 @@ class Call:
         self.id = next(_call_ids)
         self.method = method
         self.url = url
-        self.label = (
-            str(url.with_query(None).with_user(None)) if url.user or url.query else str(url)
-        )
         self.headers = headers
         self.body = body
         self.stream = stream
@@ -116,11 +114,16 @@ class Call:
         self.started = self.sent_at = 0.0
         self.first_token: float | None = None
 
+    @property
+    def label(self) -> str:
+        """The URL as logs and errors may have it."""
+        return shown(self.url)
+
     def credentials(self) -> list[str]:
         """What was sent with it and must not be shown."""
         return credentials(self.secret, self.headers, self.url.query)
 
-    def attempt_headers(self) -> dict[str, str]:
+    def attempt_headers(self) -> Headers:
         """The call's headers, and what hooks want to be sent with this attempt."""
         headers = self.headers
         for hook in self.hooks:
@@ -128,7 +131,7 @@ class Call:
             if ask is None:
                 continue
             try:
-                more = dict(headers)
+                more = Headers(headers)
                 put_headers("attempt_headers", ask(self.id, self.attempts), more)
                 headers = more
             except Exception:
@@ -156,7 +159,7 @@ class Attempt:
         self.endpoint = endpoint
         self.limiter = limiter
         self.permit = permit
-        self.slot = Slot()
+        self.slot = Slot(call.sent_at)
         self.ended = False
 
     def end(self, usage: Usage | None = None) -> None:
@@ -188,15 +191,20 @@ class Attempt:
         headers = self.response.headers
         return headers.get("x-request-id") or headers.get("request-id")
 
-    def finished(self, timing: Timing, usage: Usage | None, finish_reason: str | None) -> None:
-        """Tell whoever watches that the answer is whole."""
+    def finished(
+        self, timing: Timing, usage: Usage | None, finish_reason: str | None, answer: Any = None
+    ) -> None:
+        """Tell whoever watches that the answer is whole. answer: the answer, or what gives it."""
         call = self.call
         call.clock.stop()
         if self.limiter.pace.level is not None:
             used = 0 if usage is None else usage.completion_tokens or usage.total_tokens
             self.limiter.finished(self.permit, float(max(used, 1)))  # what servers count
         if call.hooks:
+            show(call.hooks, call.id, call.body, answer)
             secrets = call.credentials()
+            read = None if usage is None else usage.prompt_tokens_details
+            written = None if usage is None else usage.completion_tokens_details
             call.emit(
                 CallFinished,
                 stream=call.stream,
@@ -206,6 +214,8 @@ class Attempt:
                 total=timing.total,
                 prompt_tokens=None if usage is None else usage.prompt_tokens,
                 completion_tokens=None if usage is None else usage.completion_tokens,
+                cached_tokens=None if read is None else read.cached_tokens,
+                reasoning_tokens=None if written is None else written.reasoning_tokens,
                 # Both are the server's words, and some servers echo what they got.
                 finish_reason=cleaned(finish_reason, secrets),
                 request_id=cleaned(self.request_id(), secrets),
@@ -235,8 +245,10 @@ def failed(call: Call, error: BaseException, now: float) -> None:
     if isinstance(error, APIError):
         error.attempts = call.attempts
         error.endpoint = call.label
+        error._method = call.method
         strike_out(error, call.credentials())
     if call.hooks:
+        show(call.hooks, call.id, call.body, getattr(error, "partial", None))
         call.emit(
             CallFailed,
             stream=call.stream,

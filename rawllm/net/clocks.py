@@ -34,6 +34,7 @@ def resolve(timeout: Timeout | float | None, *, stream: bool) -> Clocks:
     total until the first output, then idle. None: no bound at all, as there."""
     if timeout is None:
         return Clocks(None, None, None, None, None)
+    timeout = timeout if isinstance(timeout, Timeout) else Timeout.of(timeout) or timeout
     if not isinstance(timeout, Timeout):
         try:
             seconds = Timeout(total=timeout).total
@@ -71,6 +72,7 @@ class Clock:
         "_expired",
         "_kind",
         "_loop",
+        "_now",
         "_pending",
         "_seconds",
         "_task",
@@ -91,6 +93,7 @@ class Clock:
         self._pending = 0
         self._kind = ""
         self._seconds = 0.0
+        self._now = started
         self._when: float | None = None
         self._expired = False
 
@@ -118,9 +121,8 @@ class Clock:
     def run(self, kind: str, seconds: float | None, *, since: float | None = None) -> Clock:
         """Arm for the next `with`: `seconds` from now (or from loop time `since`), or the deadline
         if that is sooner."""
-        when = None
-        if seconds is not None:
-            when = (self._loop.time() if since is None else since) + seconds
+        now = self._now = self._loop.time() if since is None else since
+        when = None if seconds is None else now + seconds
         deadline = self._deadline
         if deadline is not None and (when is None or deadline <= when):
             when, kind, seconds = deadline, "total", self._total
@@ -139,7 +141,8 @@ class Clock:
         self._pending = task.cancelling()
         timer = self._timer
         if timer is None:
-            self._timer = self._loop.call_at(min(when, self._loop.time() + SOON), self._fire)
+            soon = self._now + SOON
+            self._timer = self._loop.call_at(when if when < soon else soon, self._fire)
         elif timer.when() > when:
             timer.cancel()
             self._timer = self._loop.call_at(when, self._fire)

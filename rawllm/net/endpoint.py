@@ -19,8 +19,9 @@ from ..sansio.level import Level
 from ..sansio.manners import StreamManners
 from ..sansio.pace import Pace
 from ..sansio.retry import Budget
+from ..sansio.rung import Rung
 from .limiter import Limiter
-from .session import Sessions, proxy_for
+from .session import Sessions
 from .transport import Transport
 
 __all__ = ["Endpoint", "Lookup", "default_concurrency"]
@@ -67,11 +68,10 @@ class Endpoint:
         self.pace = Pace(base=retry.base, cap=retry.cap, longest=retry.max_retry_after)
         self.budget = Budget(retry.budget)
         self.estimate = TokenEstimate()
-        self.transport = Transport(
-            sessions, proxy=proxy_for(base_url, proxy), manners=StreamManners()
-        )
+        self.transport = Transport(sessions, proxy=proxy, manners=StreamManners())
         # Learned of the server:
         self.refuses_stream_options = False
+        self.rung = Rung()
         self.only_model: str | None = None
         self.lookups: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Lookup] = (
             weakref.WeakKeyDictionary()

@@ -27,12 +27,13 @@ from ..sansio.headers import remaining
 from ..sansio.pace import STRAIN, Permit
 from ..sansio.redact import strike_out
 from ..sansio.retry import decide
+from .aiohttp_errors import PROXY_LOGIN
 from .call import Attempt, Call, failed, tell_attempt, tell_pause, tell_retry
 from .clocks import Clock
 from .endpoint import Endpoint
 from .limiter import Limiter
+from .response import Response
 from .retrying import Again, retried
-from .transport import PROXY_LOGIN, Response
 
 __all__ = ["exchange"]
 
@@ -89,9 +90,11 @@ async def _attempt(endpoint: Endpoint, call: Call, consume: Callable[[Attempt], 
     permit = limiter.try_acquire(call.tokens)
     if permit is None:
         permit = await _wait_for_turn(limiter, call)
+        call.sent_at = limiter.now()  # it was granted before this task had its turn
+    else:
+        call.sent_at = permit.at
     attempt = Attempt(call, endpoint, limiter, permit)
     call.attempts += 1
-    call.sent_at = limiter.now()
     result: Any = None
     error: APIError | None = None
     try:
@@ -151,7 +154,7 @@ async def _wait_for_turn(limiter: Limiter, call: Call) -> Permit:
 async def _send(attempt: Attempt) -> Response:
     call = attempt.call
     clock = call.clock
-    with clock.run("first_token", call.clocks.first_token):
+    with clock.run("first_token", call.clocks.first_token, since=call.sent_at):
         attempt.response = await attempt.endpoint.transport.open(
             call.method,
             call.url,
@@ -166,11 +169,10 @@ async def _send(attempt: Attempt) -> Response:
         error.sent = not attempt.slot.connecting
         raise error
     headers = attempt.response.headers
-    if "x-ratelimit-remaining-requests" in headers or "x-ratelimit-remaining-tokens" in headers:
-        attempt.limiter.believe(
-            requests=remaining(headers.get("x-ratelimit-remaining-requests")),
-            tokens=remaining(headers.get("x-ratelimit-remaining-tokens")),
-        )
+    requests = headers.get("x-ratelimit-remaining-requests")
+    tokens = headers.get("x-ratelimit-remaining-tokens")
+    if requests is not None or tokens is not None:
+        attempt.limiter.believe(requests=remaining(requests), tokens=remaining(tokens))
     return attempt.response
 
 

@@ -109,7 +109,8 @@ class Limiter:
     def release(self) -> None:
         """The call has ended: its slot is free."""
         self.in_flight -= 1
-        self._wake()
+        if self._queue:
+            self._wake()
 
     def give_back(self, permit: Permit, tokens: float) -> None:
         """Nothing was sent: slot and tokens back."""
@@ -190,11 +191,11 @@ class Limiter:
         """Seconds until a permit could be granted; inf: only a release can tell."""
         if self.in_flight >= self.concurrency:
             return math.inf
-        delay = 0.0 if self.pace.open else self.pace.wait(now)
-        if self._requests is not None:
-            delay = max(delay, self._requests.wait(1.0, now))
-        if self._tokens is not None:
-            delay = max(delay, self._tokens.wait(tokens, now))
+        delay = 0.0 if self.pace.error is None else self.pace.wait(now)
+        if self._requests is not None and (wait := self._requests.wait(1.0, now)) > delay:
+            delay = wait
+        if self._tokens is not None and (wait := self._tokens.wait(tokens, now)) > delay:
+            delay = wait
         return delay
 
     def _grant(self, tokens: float, now: float) -> Permit:

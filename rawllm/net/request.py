@@ -18,6 +18,8 @@ from aiohttp import hdrs
 from multidict import CIMultiDict
 from yarl import URL
 
+from .slot import Headers, current
+
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
 
@@ -45,7 +47,6 @@ class Request(aiohttp.ClientRequest):
         method: str,
         url: URL,
         *,
-        headers: Any,
         data: bytes | None,
         loop: asyncio.AbstractEventLoop,
         session: aiohttp.ClientSession,
@@ -59,8 +60,11 @@ class Request(aiohttp.ClientRequest):
     ) -> None:
         self.method = method
         self.url = self.original_url = url
+        slot = current.get()
+        self._head = (slot.headers if slot is not None else Headers()).head()
+        # What the connector asks for, and adds where there is a proxy.
         self.headers = CIMultiDict({hdrs.HOST: url.host_port_subcomponent or ""})
-        self.headers.update(headers)
+        self.headers.update(self._head.apart)
         self.loop = loop
         self.data = data
         # For the connector:
@@ -76,20 +80,21 @@ class Request(aiohttp.ClientRequest):
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         url, data = self.url, self.data
         target = str(url) if self.proxy is not None and not self.is_ssl() else url.raw_path_qs
-        head = [f"{self.method} {target} HTTP/1.1\r\n"]
-        head += [f"{name}: {value}\r\n" for name, value in self.headers.items()]
+        head = f"{self.method} {target} HTTP/1.1\r\n"
+        for name, value in self.headers.items():
+            head += f"{name}: {value}\r\n"
         if data is not None:
-            head.append(f"Content-Length: {len(data)}\r\n")
+            head += f"Content-Length: {len(data)}\r\n"
         if conn._connector.force_close:
-            head.append("Connection: close\r\n")
-        head.append("\r\n")
+            head += "Connection: close\r\n"
+        request = b"%b%b\r\n" % (head.encode(), self._head.lines)
         transport = conn.transport
         if transport is None or transport.is_closing():  # it would swallow what is written
             raise aiohttp.ClientOSError(errno.ECONNRESET, "the connection is closing")
         if data is None or len(data) <= ONE_PIECE:
-            transport.write("".join(head).encode() + (data or b""))
+            transport.write(request + (data or b""))
         else:
-            transport.write("".join(head).encode())
+            transport.write(request)
             transport.write(data)
         return _Response(self)
 

@@ -10,9 +10,8 @@ import asyncio
 import os
 import warnings
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from contextvars import ContextVar
 from functools import partial
 from ipaddress import ip_address
 from typing import Any
@@ -26,38 +25,42 @@ from ..errors import ConfigurationError
 from ..options import Secret
 from .address import check_proxy
 from .request import Request, unsent
+from .slot import Connection, current
 
-__all__ = ["Connection", "Sessions", "current", "proxy_for"]
+__all__ = ["Sessions", "proxy_for"]
 
 #: Seconds an idle connection is kept: below the 5 s after which uvicorn, and so vLLM, closes it.
 #: aiohttp's own 15 s make every tenth call meet a dead connection (NeMo-Gym#1555, vllm#41567).
 KEEPALIVE = 4.0
 
-
-class Connection:
-    """What is known of one connection. uses: int, requests it has carried. heard: bool, whether any
-    byte came back for the last one. drained_at: loop time at which a stream on it was read to its
-    end, or None. opening: float seconds it took."""
-
-    __slots__ = ("drained_at", "heard", "opening", "uses")
-
-    def __init__(self) -> None:
-        self.uses = 0
-        self.heard = False
-        self.drained_at: float | None = None
-        self.opening: float | None = None
+#: Bytes read at once at most.
+READ = 64 * 1024
 
 
-class _Handler(ResponseHandler):
+class _Handler(ResponseHandler, asyncio.BufferedProtocol):
     """Tells what aiohttp's does not: that bytes came (its errors are the same for half a response
     head as for none), and, to who reads a body, that its framing broke (3.14.5 tells nobody: the
-    reader would wait until a clock ends it)."""
+    reader would wait until a clock ends it).
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    buffer: of the loop. An asyncio.Protocol is handed bytes that asyncio allocates 256 KiB for,
+    on every read: that is a mapping of memory made, faulted in and thrown away for each piece. All
+    connections of a loop can share one buffer, since what stands there is copied before the next
+    one is read.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, buffer: memoryview) -> None:
         super().__init__(loop)
         self.known = Connection()
+        self._shared = buffer
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._shared
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(self._shared[:nbytes].tobytes())
 
     def data_received(self, data: bytes) -> None:
+        # Also straight from a loop that looks for asyncio.Protocol first, as uvloop does.
         self.known.heard = True
         super().data_received(data)
 
@@ -87,29 +90,12 @@ class _Handler(ResponseHandler):
             body.set_exception(exc)
 
 
-class Slot:
-    """Where the connector leaves the connection that a request got. connecting: bool, whether the
-    request is still waiting for it, and so surely not sent."""
-
-    __slots__ = ("connecting", "connection")
-
-    def __init__(self) -> None:
-        self.connecting = False
-        self.connection: Connection | None = None
-
-
-#: The request's slot. A context variable, since aiohttp passes nothing of ours through to its
-#: connector, and trace configs, its own way, cost 15 % of a call.
-current: ContextVar[Slot | None] = ContextVar("rawllm_slot", default=None)
-
-
 class _Watching(aiohttp.BaseConnector):
     """Notes which connection a request got."""
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
     ) -> Any:
-        started = self._loop.time()
         slot = current.get()
         if slot is not None:
             slot.connecting = True
@@ -119,7 +105,7 @@ class _Watching(aiohttp.BaseConnector):
             slot.connecting = False
             known = slot.connection = protocol.known
             if not known.uses:
-                known.opening = self._loop.time() - started
+                known.opening = self._loop.time() - slot.since
             known.uses += 1
             known.heard = False
         return connection
@@ -257,12 +243,15 @@ class Sessions:
         if self._connector is not None:
             session = self._session(self._connector, owner=False)
             return _OfLoop(session, session)
+        factory = partial(_Handler, loop, memoryview(bytearray(READ)))
         return _OfLoop(
-            self._session(self._new_connector(fresh=False)),
-            self._session(self._new_connector(fresh=True)),
+            self._session(self._new_connector(factory, fresh=False)),
+            self._session(self._new_connector(factory, fresh=True)),
         )
 
-    def _new_connector(self, *, fresh: bool) -> aiohttp.BaseConnector:
+    def _new_connector(
+        self, factory: Callable[[], _Handler], *, fresh: bool
+    ) -> aiohttp.BaseConnector:
         options: dict[str, Any] = {"limit": 0}  # our limiter is the only queue
         if fresh:
             options["force_close"] = True
@@ -275,9 +264,7 @@ class Sessions:
             if self._ssl is not None:
                 options["ssl"] = self._ssl
             connector = _WatchingTCP(limit_per_host=0, **options)
-        connector._factory = partial(  # type: ignore[assignment]  # of a subclass
-            _Handler, asyncio.get_running_loop()
-        )
+        connector._factory = factory  # type: ignore[assignment]  # of a subclass
         return connector
 
     def _session(

@@ -1,24 +1,27 @@
-"""`client.chat.completions`: chat answers, whole and streamed."""
+"""`client.chat.completions`: chat answers, whole and streamed.
+
+What only tools and typed answers need loads with the first of them: it is a fifth of what is ours.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from ..errors import BadRequestError, ConfigurationError, UnprocessableEntityError
 from ..options import NOT_GIVEN, NotGiven, TimeoutLike, hidden, hide
 from ..requester import Requester
 from ..sansio.deltas import ChatAccumulator
 from ..sansio.encode import plain_messages, without_not_given
-from ..sansio.parsed import ParsedChatCompletion, parsed_completion
-from ..sansio.schema import Form, form_of
 from ..sansio.types import ChatCompletion, ChatCompletionChunk
 from ..stream import ChatStream
-from ..tools import readers, tool_params
-from .chat_stream import ChatCompletionStream, ChatCompletionStreamManager
-from .raw import WithRawResponse, WithStreamingResponse
-from .typed import Rung, climb, typed
+from .faces import HoldsFaces, RawFaces
+
+if TYPE_CHECKING:
+    from ..sansio.parsed import ParsedChatCompletion
+    from ..sansio.schema import Form
+    from .chat_stream import ChatCompletionStream, ChatCompletionStreamManager
 
 __all__ = ["Chat", "ChatCompletions"]
 
@@ -29,7 +32,7 @@ Stream = ChatStream[ChatCompletionChunk, ChatCompletion]
 R = TypeVar("R")
 
 
-class Chat:
+class Chat(HoldsFaces):
     """`client.chat`"""
 
     def __init__(self, client: Requester) -> None:
@@ -40,28 +43,19 @@ class Chat:
         return ChatCompletions(self._client)
 
 
-class ChatCompletions:
+class ChatCompletions(RawFaces[ChatCompletion]):
     """`client.chat.completions`"""
+
+    _methods = ("create", "parse")
 
     def __init__(self, client: Requester) -> None:
         self._client = client
-        self._rung = Rung()
-
-    @cached_property
-    def with_raw_response(self) -> WithRawResponse:
-        """The same methods, each giving a `RawResponse`."""
-        return WithRawResponse(self, "create", "parse")
-
-    @cached_property
-    def with_streaming_response(self) -> WithStreamingResponse:
-        """The same methods, each giving a `ResponseManager`: `async with` it."""
-        return WithStreamingResponse(self, "create", "parse")
 
     @overload
     async def create(
         self,
         *,
-        messages: list[Any],
+        messages: Iterable[Any],
         model: str | None = ...,
         stream: Literal[False] | NotGiven | None = ...,
         timeout: TimeoutLike = ...,
@@ -75,7 +69,7 @@ class ChatCompletions:
     async def create(
         self,
         *,
-        messages: list[Any],
+        messages: Iterable[Any],
         stream: Literal[True],
         model: str | None = ...,
         timeout: TimeoutLike = ...,
@@ -84,6 +78,20 @@ class ChatCompletions:
         extra_body: Any = ...,
         **params: Any,
     ) -> Stream: ...
+
+    @overload
+    async def create(
+        self,
+        *,
+        messages: Iterable[Any],
+        stream: bool,
+        model: str | None = ...,
+        timeout: TimeoutLike = ...,
+        extra_headers: Mapping[str, str] | None = ...,
+        extra_query: Mapping[str, Any] | None = ...,
+        extra_body: Any = ...,
+        **params: Any,
+    ) -> ChatCompletion | Stream: ...
 
     async def create(
         self,
@@ -112,8 +120,7 @@ class ChatCompletions:
         }
         if stream:
             return await self._open(messages=messages, model=model, **options, **params)
-        if "tools" in params:
-            params["tools"] = tool_params(params["tools"])
+        _tell_tools(params)
         if not isinstance(stream, NotGiven):
             params["stream"] = stream
         return await self._client._request(
@@ -139,8 +146,7 @@ class ChatCompletions:
         **params: Any,
     ) -> Stream:
         endpoint = self._client._endpoint
-        if "tools" in params:
-            params["tools"] = tool_params(params["tools"])
+        _tell_tools(params)
         # Usage is asked for by us, not by the user; a chunk without choices is kept from them.
         ours = not (
             keep_usage_chunk or "stream_options" in params or endpoint.refuses_stream_options
@@ -222,6 +228,9 @@ class ChatCompletions:
             raise ConfigurationError(
                 "a typed answer comes whole; chat.completions.stream(response_format=…) streams it"
             )
+        from ..tools import readers
+        from .typed import typed
+
         tools = readers(params.get("tools"))
         params["messages"] = list(messages)
 
@@ -229,9 +238,7 @@ class ChatCompletions:
             answer: ChatCompletion = await self.create(**asking)
             return answer
 
-        if form is None:
-            return parsed_completion(await send(params), None, tools)
-        return await typed(send, params, form, tools, self._rung, repair=repair)
+        return await typed(send, params, form, tools, self._client._endpoint.rung, repair=repair)
 
     @overload
     def stream(
@@ -252,6 +259,10 @@ class ChatCompletions:
         Arguments as `parse`, but there is no repair.
         """
         hide(params)
+        from ..tools import readers
+        from .chat_stream import ChatCompletionStream, ChatCompletionStreamManager
+        from .typed import climb
+
         form, params = _form_in(response_format, params)
         params["messages"] = list(messages)
         tools = readers(params.get("tools"))
@@ -260,7 +271,8 @@ class ChatCompletions:
             async def send(asking: dict[str, Any]) -> Stream:
                 return await self._open(**asking)
 
-            chunks = await (send(params) if form is None else climb(send, params, form, self._rung))
+            rung = self._client._endpoint.rung
+            chunks = await (send(params) if form is None else climb(send, params, form, rung))
             return ChatCompletionStream(chunks, form, tools)
 
         return ChatCompletionStreamManager(opening)
@@ -272,7 +284,17 @@ def _form_in(response_format: Any, params: dict[str, Any]) -> tuple[Form | None,
         return None, {**params, "response_format": response_format}
     if response_format is None or not without_not_given({"": response_format}):
         return None, params
+    from ..sansio.schema import form_of
+
     return form_of(response_format), params
+
+
+def _tell_tools(params: dict[str, Any]) -> None:
+    """Functions among `tools` become what the request takes, in place."""
+    if "tools" in params:
+        from ..tools import tool_params
+
+        params["tools"] = tool_params(params["tools"])
 
 
 def _choices(params: Mapping[str, Any], extra_body: Any = None) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any, Literal, overload
 
 from ..options import NOT_GIVEN, NotGiven, TimeoutLike, hidden
@@ -12,26 +11,16 @@ from ..sansio.deltas import TextAccumulator
 from ..sansio.types import Completion
 from ..stream import ChatStream
 from .chat import _choices
-from .raw import WithRawResponse, WithStreamingResponse
+from .faces import RawFaces
 
 __all__ = ["Completions"]
 
 PATH = "/completions"
 
 
-class Completions:
+class Completions(RawFaces[Completion]):
     def __init__(self, client: Requester) -> None:
         self._client = client
-
-    @cached_property
-    def with_raw_response(self) -> WithRawResponse:
-        """The same methods, each giving a `RawResponse`."""
-        return WithRawResponse(self, "create")
-
-    @cached_property
-    def with_streaming_response(self) -> WithStreamingResponse:
-        """The same methods, each giving a `ResponseManager`: `async with` it."""
-        return WithStreamingResponse(self, "create")
 
     @overload
     async def create(
@@ -60,6 +49,20 @@ class Completions:
         extra_body: Any = ...,
         **params: Any,
     ) -> ChatStream[Completion, Completion]: ...
+
+    @overload
+    async def create(
+        self,
+        *,
+        prompt: Any,
+        stream: bool,
+        model: str | None = ...,
+        timeout: TimeoutLike = ...,
+        extra_headers: Mapping[str, str] | None = ...,
+        extra_query: Mapping[str, Any] | None = ...,
+        extra_body: Any = ...,
+        **params: Any,
+    ) -> Completion | ChatStream[Completion, Completion]: ...
 
     async def create(
         self,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 from ..options import NOT_GIVEN, TimeoutLike, hidden
 from ..requester import Requester
 from ..sansio.failures import bad_answer
 from ..sansio.types import CreateEmbeddingResponse, Embedding, Timing, Usage
-from .raw import WithRawResponse, WithStreamingResponse
+from .faces import RawFaces
 
 __all__ = ["EMBED_BATCH", "Embeddings", "is_one_input", "joined"]
 
@@ -19,19 +18,9 @@ __all__ = ["EMBED_BATCH", "Embeddings", "is_one_input", "joined"]
 EMBED_BATCH = 32
 
 
-class Embeddings:
+class Embeddings(RawFaces[CreateEmbeddingResponse]):
     def __init__(self, client: Requester) -> None:
         self._client = client
-
-    @cached_property
-    def with_raw_response(self) -> WithRawResponse:
-        """The same methods, each giving a `RawResponse`."""
-        return WithRawResponse(self, "create")
-
-    @cached_property
-    def with_streaming_response(self) -> WithStreamingResponse:
-        """The same methods, each giving a `ResponseManager`: `async with` it."""
-        return WithStreamingResponse(self, "create")
 
     async def create(
         self,

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
-from functools import cached_property
 from typing import Any
 
 from ..errors import ConfigurationError
 from ..options import hide
 from ..requester import Requester
 from ..sansio.types import Model, ModelList
-from .raw import WithRawResponse, WithStreamingResponse
+from .faces import RawFaces
 
 __all__ = ["ModelPages", "Models"]
 
 
-class Models:
+class Models(RawFaces[Any]):
+    _methods = ("list", "retrieve")
+
     def __init__(self, client: Requester) -> None:
         self._client = client
-
-    @cached_property
-    def with_raw_response(self) -> WithRawResponse:
-        """The same methods, each giving a `RawResponse`."""
-        return WithRawResponse(self, "list", "retrieve")
-
-    @cached_property
-    def with_streaming_response(self) -> WithStreamingResponse:
-        """The same methods, each giving a `ResponseManager`: `async with` it."""
-        return WithStreamingResponse(self, "list", "retrieve")
 
     def list(self, **options: Any) -> ModelPages:
         """GET /models: `await` it, or `async for` over it. options: timeout, extra_headers,

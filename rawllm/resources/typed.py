@@ -19,31 +19,18 @@ from ..errors import (
     UnprocessableEntityError,
 )
 from ..sansio.parsed import ParsedChatCompletion, Reader, parsed_completion
+from ..sansio.rung import OBJECT, SCHEMA, WORDS, Rung
 from ..sansio.schema import Form
 from ..sansio.types import ChatCompletion
 
-__all__ = ["Rung", "climb", "typed"]
+__all__ = ["climb", "typed"]
 
 R = TypeVar("R")
-
-#: What a request asks with: `response_format` with the schema; JSON and the schema in words; words
-#: alone. llama-cpp-python's server answers 500 to the first, LM Studio 400 to the second.
-SCHEMA, OBJECT, WORDS = 0, 1, 2
 
 #: How servers name what they do not know, and how they say that the schema itself is wrong: the
 #: caller's to know. (vLLM: "Grammar error", llama.cpp: "JSON schema error".)
 _NAMED = re.compile(r"response_format|json_schema|json_object|structured.output", re.I)
 _WRONG = re.compile(r"invalid.{0,10} schema", re.I)
-
-
-class Rung:
-    """How far down one had to go for a server. Only ever goes down."""
-
-    def __init__(self) -> None:
-        self.value = SCHEMA
-
-    def learn(self, value: int) -> None:
-        self.value = max(self.value, value)
 
 
 async def climb(
@@ -73,18 +60,20 @@ def _refuses(error: APIStatusError) -> bool:
 async def typed(
     send: Callable[[dict[str, Any]], Awaitable[ChatCompletion]],
     params: dict[str, Any],
-    form: Form,
+    form: Form | None,
     tools: Mapping[str, Reader],
     rung: Rung,
     *,
     repair: bool,
 ) -> ParsedChatCompletion[Any]:
-    """The answer as `form`.
+    """The answer as `form`. None: as it is, but for its tool calls.
 
     An answer that does not even have the schema's shape comes from a server that ignores it: that
     is asked once more, in words, and remembered. repair: a last time, the answer and what is wrong
     with it are sent back. Raises as parsed_completion, and what `send` raises.
     """
+    if form is None:
+        return parsed_completion(await send(params), None, tools)
     asked = rung.value
     answer = await climb(send, params, form, rung)
     try:

@@ -58,7 +58,7 @@ def decode(payload: bytes, cls: type[T], *, status: int | None = None) -> T:
         raise failures.bad_answer(
             payload, f"The server sent no answer: {needed!r} is empty", status_code=status
         )
-    answer._payload = payload
+    answer._keep(payload)
     return answer
 
 
@@ -199,7 +199,7 @@ def _fit(value: Any, kind: Any) -> Any:
         return _fit_text(value)
     if kind in (int, float):
         return _fit_number(value, kind)
-    return value
+    return _whole(value)
 
 
 def _fit_union(value: Any, kinds: tuple[Any, ...]) -> Any:
@@ -255,6 +255,17 @@ def _fit_number(value: Any, kind: type[int] | type[float]) -> int | float:
         except (ValueError, OverflowError):
             pass
     raise _Unfit(f"{_name(value)} where a number belongs")
+
+
+def _whole(value: Any) -> Any:
+    """A value of any kind, its text without halves of surrogate pairs."""
+    if isinstance(value, str):
+        return whole_text(value)
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {_whole(name): _whole(item) for name, item in value.items()}
+    return value
 
 
 def _name(value: Any) -> str:

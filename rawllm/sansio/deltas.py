@@ -132,8 +132,8 @@ class ChatAccumulator:
             # Nearly every delta is text and nothing else: what saves the call saves a tenth.
             if (
                 delta.role is not None
-                or delta._reasoning is not None
-                or delta._reasoning_content is not None
+                or delta._reasoning
+                or delta._reasoning_content
                 or delta.tool_calls is not None
                 or delta.refusal is not None
                 or delta.function_call is not None

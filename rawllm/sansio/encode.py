@@ -8,7 +8,7 @@ refused with their place in the request.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -22,8 +22,10 @@ __all__ = ["encode", "messages_of", "without_not_given"]
 #: Ours and openai's. By name, since theirs must not be imported.
 _LEFT_OUT = frozenset({"NotGiven", "Omit"})
 _BINARY = (bytes, bytearray, memoryview)
-_NESTED = frozenset({dict, list, tuple})
+_NESTED = (dict, list, tuple)
 _PLAIN = frozenset({str, int, float, bool, type(None)})
+_USUAL = _PLAIN.union(_NESTED)
+_DICT = frozenset({dict})
 
 
 class _Unknown(Exception):
@@ -82,18 +84,25 @@ def _checked(body: dict[str, Any]) -> bytes:
 
 def _holds_bytes(value: Any) -> bool:
     """Whether there are bytes anywhere in dicts, lists and tuples. On every call: half a
-    microsecond for a usual body, so types are compared and not asked with isinstance."""
-    for item in value.values() if type(value) is dict else value:
-        kind = type(item)
-        if kind in _PLAIN:
+    microsecond for a usual body, so types are compared before isinstance is asked."""
+    items = value.values() if isinstance(value, dict) else value
+    if _PLAIN.issuperset(map(type, items)):
+        return False
+    for item in items:
+        if type(item) in _PLAIN:
             continue
-        if kind in _BINARY or (kind in _NESTED and _holds_bytes(item)):
+        if isinstance(item, _BINARY):
+            return True
+        if isinstance(item, _NESTED) and _holds_bytes(item):
             return True
     return False
 
 
 def without_not_given(params: dict[str, Any]) -> dict[str, Any]:
-    """openai-python's `NOT_GIVEN` and `Omit` leave an argument out; None is sent as null."""
+    """openai-python's `NOT_GIVEN` and `Omit` leave an argument out; None is sent as null. Where
+    there are none, the same dict."""
+    if _USUAL.issuperset(map(type, params.values())):
+        return params
     return {name: value for name, value in params.items() if type(value).__name__ not in _LEFT_OUT}
 
 
@@ -124,7 +133,11 @@ def messages_of(prompt: Any, *, system: str | None = None) -> list[Any]:
 
 def plain_messages(messages: Any) -> Any:
     """Messages taken from an answer become what a request takes."""
-    if isinstance(messages, (list, tuple)):
+    if not isinstance(messages, (list, tuple)):
+        if not isinstance(messages, Iterable) or isinstance(messages, (str, bytes, Mapping)):
+            return messages
+        messages = list(messages)
+    if not _DICT.issuperset(map(type, messages)):
         return [m.to_param() if isinstance(m, ChatCompletionMessage) else m for m in messages]
     return messages
 

@@ -148,7 +148,7 @@ def from_status(
     (str) where it is none."""
     details = _details(body)
     message = _message(details, body) or f"no explanation (the body is {_snippet(body)})"
-    return fault(
+    error = fault(
         _kind(status, details, message),
         f"HTTP {status}: {message}",
         body=details,
@@ -158,6 +158,8 @@ def from_status(
         retry_after=header_rules.retry_after(headers, now_epoch=now_epoch),
         **data,
     )
+    error._whole = body
+    return error
 
 
 def from_body(body: Any, *, status: int | None = None, **data: Any) -> APIError | None:

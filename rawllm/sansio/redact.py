@@ -66,5 +66,5 @@ def strike_out(error: APIError, secrets: list[str]) -> None:
         return
     error.message = cleaned(error.message, secrets)
     error.args = (error.message,)
-    for name in ("body", "headers", "code", "param", "type", "request_id"):
+    for name in ("body", "headers", "code", "param", "type", "request_id", "_whole"):
         setattr(error, name, cleaned(getattr(error, name), secrets))

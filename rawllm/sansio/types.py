@@ -13,13 +13,15 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from copy import copy, deepcopy
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar
 
 import msgspec
 
 from ..errors import APIResponseValidationError
+from .dumping import added, merged, part, sent, without_none
 from .loose import parse, whole_text
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "CompletionLogprobs",
     "CompletionTokensDetails",
     "CreateEmbeddingResponse",
+    "CustomCall",
     "DeltaFunction",
     "DeltaToolCall",
     "Embedding",
@@ -41,12 +44,16 @@ __all__ = [
     "Logprobs",
     "Model",
     "ModelList",
+    "OnlyPage",
+    "Page",
     "PromptTokensDetails",
     "Timing",
     "TokenLogprob",
     "ToolCall",
     "Usage",
 ]
+
+T = TypeVar("T")
 
 
 class Timing(msgspec.Struct, frozen=True, gc=False):
@@ -77,34 +84,116 @@ def wire_fields(cls: type[msgspec.Struct]) -> list[msgspec.structs.FieldInfo]:
     ]
 
 
+#: Fields about the reading of an object, and not of what was read.
+_READ = frozenset({"_at", "_payload", "_request_id", "timing"})
+
+
 class Wire(msgspec.Struct):
     """The base of everything read off the wire. Ours are the fields whose wire name starts with a
-    space (no server sends those), and they are never dumped."""
+    space (no server sends those), and they are never dumped. The methods are pydantic's, by name
+    and arguments, as openai-python's objects have them."""
+
+    #: Fields that OpenAI's API has not: dumped where a server sent them.
+    _beyond: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def model_validate(cls, value: Any, **_: Any) -> Self:
+        """An object from a dict with the wire's names. Raises ValueError where it is none."""
+        return value if isinstance(value, cls) else msgspec.convert(value, cls)
+
+    @classmethod
+    def model_validate_json(cls, text: str | bytes, **_: Any) -> Self:
+        """An object from JSON. Raises ValueError where it is none."""
+        return cls.model_validate(json.loads(text))
+
+    @classmethod
+    def construct(cls, _fields_set: Any = None, **values: Any) -> Self:
+        """An object from its fields, unchecked."""
+        return cls(**values)
+
+    model_construct = construct
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        new = deepcopy(self) if deep else copy(self)
+        for name, value in (update or {}).items():
+            setattr(new, name, value)
+        return new
+
+    @property
+    def model_fields_set(self) -> set[str]:
+        """The fields that hold something: what is None counts as unset."""
+        return set(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """What the object holds, without what is unset."""
-        return self.model_dump(exclude_none=True)
+        """What the server sent, as a dict. What is None counts as unset where that is not known."""
+        return self.model_dump(exclude_unset=True)
 
-    def model_dump(self, *, exclude_none: bool = False, **_: Any) -> dict[str, Any]:
-        """A dict with the wire's names. Takes pydantic's keyword arguments; only exclude_none
-        (bool) has an effect."""
-        dumped = {
-            field.encode_name: _dump(getattr(self, field.name)) for field in wire_fields(type(self))
-        }
-        return _without_none(dumped) if exclude_none else dumped
+    def model_dump(
+        self,
+        *,
+        include: Any = None,
+        exclude: Any = None,
+        exclude_unset: bool = False,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+        **_: Any,
+    ) -> dict[str, Any]:
+        """A dict with the wire's names. Takes pydantic's keyword arguments; those that are not
+        named here have no effect."""
+        dumped = self._whole(unset=not exclude_unset)
+        if exclude_none or exclude_defaults:
+            dumped = without_none(dumped)
+        found: dict[str, Any] = part(dumped, include, exclude)
+        return found
+
+    def _whole(self, *, unset: bool) -> dict[str, Any]:
+        """With what the server sent besides."""
+        return self._dumped(unset=unset)
+
+    def _dumped(self, *, unset: bool) -> dict[str, Any]:
+        """unset: with the fields that no server has sent, as None."""
+        dumped = {}
+        for field in wire_fields(type(self)):
+            value = getattr(self, field.name)
+            if value is msgspec.UNSET:
+                continue
+            if value is not None or (unset and field.encode_name not in self._beyond):
+                dumped[field.encode_name] = _dump(value, unset=unset)
+        return dumped
 
     def model_dump_json(self, *, indent: int | None = None, **options: Any) -> str:
         dumped = self.model_dump(**options)
-        return whole_text(json.dumps(dumped, indent=indent, ensure_ascii=False))
+        separators = (",", ":") if indent is None else None
+        return whole_text(
+            json.dumps(dumped, indent=indent, ensure_ascii=False, separators=separators)
+        )
 
-    def to_json(self, *, indent: int | None = 2) -> str:
-        return self.model_dump_json(indent=indent, exclude_none=True)
+    def to_json(self, *, indent: int | None = 2, **options: Any) -> str:
+        return self.model_dump_json(indent=indent, **{"exclude_unset": True, **options})
+
+    def __eq__(self, other: object) -> bool:
+        """By what was said, wherever and whenever it was read."""
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(
+            getattr(self, name) == getattr(other, name)
+            for name in self.__struct_fields__
+            if name not in _READ
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __iter__(self) -> Iterator[Any]:
+        """The fields, as pairs of name and value."""
+        for field in wire_fields(type(self)):
+            if (value := getattr(self, field.name)) is not msgspec.UNSET:
+                yield field.name.lstrip("_"), value
 
     def __repr__(self) -> str:
         shown = ", ".join(
             f"{field.name.lstrip('_')}={value!r}"
             for field in wire_fields(type(self))
-            if (value := getattr(self, field.name)) is not None
+            if (value := getattr(self, field.name)) not in (None, msgspec.UNSET)
         )
         return f"{type(self).__name__}({shown})"
 
@@ -134,11 +223,23 @@ class Payload(Wire):
         known = {field.encode_name for field in wire_fields(type(self))}
         return {name: value for name, value in self.raw.items() if name not in known}
 
-    def model_dump(self, *, exclude_none: bool = False, **options: Any) -> dict[str, Any]:
-        dumped = super().model_dump()
+    @classmethod
+    def model_validate(cls, value: Any, **_: Any) -> Self:
+        """An object from a dict with the wire's names. Raises ValueError where it is none."""
+        made = super().model_validate(value)
+        if made is not value:
+            made._keep(msgspec.json.encode(value))
+        return made
+
+    def _keep(self, payload: bytes) -> None:
+        """payload: what the object was read from."""
+        self._payload = payload
+
+    def _whole(self, *, unset: bool) -> dict[str, Any]:
+        dumped = self._dumped(unset=unset)
         if self._payload:
-            dumped = _merge(dumped, self.raw)
-        return _without_none(dumped) if exclude_none else dumped
+            dumped = merged(dumped, self.raw)
+        return dumped
 
 
 class Answer(Payload):
@@ -158,33 +259,56 @@ class Answer(Payload):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
-def _dump(value: Any) -> Any:
+class Within(Wire, kw_only=True):
+    """An object within a whole answer: finds what the server added to it in the answer's payload,
+    when somebody asks. Made by hand or from a stream's pieces, it has nothing to find."""
+
+    #: The answer's payload, and the choice's place among its choices.
+    _at: tuple[bytes, int] | None = msgspec.field(default=None, name=" at")
+
+    #: Where in a payload such an object stands; None: the choice's place.
+    _way: ClassVar[tuple[str | None, ...]]
+
+    def _found(self) -> dict[str, Any]:
+        if self._at is None:
+            return {}
+        payload, number = self._at
+        value = parse(payload)
+        for step in self._way:
+            try:
+                value = value[number if step is None else step]
+            except (LookupError, TypeError):  # mended when it was read: it stood elsewhere
+                return {}
+        return value if isinstance(value, dict) else {}
+
+    @property
+    def model_extra(self) -> dict[str, Any]:
+        """The fields that OpenAI's API does not have."""
+        known = {field.encode_name for field in wire_fields(type(self))}
+        return {name: value for name, value in self._found().items() if name not in known}
+
+    def __getattr__(self, name: str) -> Any:
+        # Called only for what is not declared.
+        if not name.startswith("_"):
+            extra = self.model_extra
+            if name in extra:
+                return extra[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _whole(self, *, unset: bool) -> dict[str, Any]:
+        if self._at is None:
+            return self._dumped(unset=unset)
+        wire = self._found()
+        found: dict[str, Any] = added(self._dumped(unset=True), wire)
+        return found if unset else sent(found, wire)
+
+
+def _dump(value: Any, *, unset: bool) -> Any:
     if isinstance(value, Wire):
-        return value.model_dump()
+        return value._dumped(unset=unset)
     if isinstance(value, list):
-        return [_dump(item) for item in value]
+        return [_dump(item, unset=unset) for item in value]
     return value
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _without_none(v) for k, v in value.items() if v is not None}
-    if isinstance(value, list):
-        return [_without_none(item) for item in value]
-    return value
-
-
-def _merge(ours: Any, wire: Any) -> Any:
-    """`ours` with the fields that only the wire object has; where both have one, ours wins, since
-    it is the mended one."""
-    if isinstance(ours, dict) and isinstance(wire, dict):
-        merged = dict(ours)
-        for name, value in wire.items():
-            merged[name] = _merge(ours[name], value) if ours.get(name) is not None else value
-        return merged
-    if isinstance(ours, list) and isinstance(wire, list) and len(ours) == len(wire):
-        return [_merge(a, b) for a, b in zip(ours, wire, strict=True)]
-    return ours
 
 
 class PromptTokensDetails(Wire, gc=False):
@@ -199,8 +323,10 @@ class CompletionTokensDetails(Wire, gc=False):
     rejected_prediction_tokens: int | None = None
 
 
-class Usage(Wire, gc=False):
+class Usage(Within, gc=False):
     """Tokens as the server counted them."""
+
+    _way = ("usage",)
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -234,14 +360,37 @@ class FunctionCall(Wire):
     arguments: str = ""
 
 
+class CustomCall(Wire):
+    """The call of a tool that takes text: name: str; input: str, as the model wrote it."""
+
+    name: str = ""
+    input: str = ""
+
+
 class ToolCall(Wire):
     id: str = ""
     function: FunctionCall = msgspec.field(default_factory=FunctionCall)
     type: str = "function"
+    # UNSET and not None, which would stand in a request that holds a function's call.
+    _custom: CustomCall | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="custom")
+
+    @property
+    def custom(self) -> CustomCall | None:
+        """The call, where `type` is "custom"; `function` is empty then."""
+        return self._custom or None
+
+    def _dumped(self, *, unset: bool) -> dict[str, Any]:
+        dumped = super()._dumped(unset=unset)
+        if self.custom is not None:
+            del dumped["function"]
+        return dumped
 
 
-class ChatCompletionMessage(Wire):
+class ChatCompletionMessage(Within):
     """What the model said. Can be sent back in `messages` as it is."""
+
+    _way = ("choices", None, "message")
+    _beyond = frozenset({"reasoning", "reasoning_content"})
 
     content: str | None = None
     refusal: str | None = None
@@ -262,16 +411,22 @@ class ChatCompletionMessage(Wire):
     def reasoning_content(self) -> str | None:
         return self.reasoning
 
+    def _dumped(self, *, unset: bool) -> dict[str, Any]:
+        # `content` always: servers send it, and want it back.
+        return {"content": None, **super()._dumped(unset=unset)}
+
     def to_param(self) -> dict[str, Any]:
         """The message as a request takes it: nulls dropped except `content`, reasoning not echoed
         (servers refuse it or count it as prompt)."""
-        param = _without_none(super().model_dump())
+        param = without_none(self.model_dump())
         for name in ("reasoning", "reasoning_content", "annotations"):
             param.pop(name, None)
         return {"role": self.role, "content": self.content, **param}
 
 
-class Choice(Wire):
+class Choice(Within):
+    _way = ("choices", None)
+
     message: ChatCompletionMessage
     index: int = 0
     finish_reason: str | None = None
@@ -289,6 +444,14 @@ class ChatCompletion(Answer, kw_only=True):
     service_tier: str | None = None
     system_fingerprint: str | None = None
     usage: Usage | None = None
+
+    def _keep(self, payload: bytes) -> None:
+        # On every call: few words, and no calls.
+        self._payload = payload
+        if (usage := self.usage) is not None:
+            usage._at = (payload, 0)
+        for number, choice in enumerate(self.choices):
+            choice._at = choice.message._at = (payload, number)
 
     @property
     def text(self) -> str:
@@ -313,20 +476,30 @@ class DeltaToolCall(Wire, gc=False):
 
 
 class ChoiceDelta(Wire, gc=False):
+    _beyond = frozenset({"reasoning", "reasoning_content"})
+
     content: str | None = None
     role: str | None = None
     refusal: str | None = None
     tool_calls: list[DeltaToolCall] | None = None
     function_call: DeltaFunction | None = None
-    _reasoning: str | None = msgspec.field(default=None, name="reasoning")
-    _reasoning_content: str | None = msgspec.field(default=None, name="reasoning_content")
+    _reasoning: str | msgspec.UnsetType | None = msgspec.field(
+        default=msgspec.UNSET, name="reasoning"
+    )
+    _reasoning_content: str | msgspec.UnsetType | None = msgspec.field(
+        default=msgspec.UNSET, name="reasoning_content"
+    )
 
     @property
     def reasoning(self) -> str | None:
-        return self._reasoning or self._reasoning_content
+        return self._reasoning or self._reasoning_content or None
 
     @property
     def reasoning_content(self) -> str | None:
+        # Only where a server sent one: `if hasattr(delta, "reasoning_content"): … elif …content` is
+        # how code written for openai-python tells reasoning from text.
+        if self._reasoning is msgspec.UNSET and self._reasoning_content is msgspec.UNSET:
+            raise AttributeError("'ChoiceDelta' object has no attribute 'reasoning_content'")
         return self.reasoning
 
 
@@ -399,7 +572,10 @@ class Completion(Answer, kw_only=True):
 class Embedding(Wire):
     """embedding: list of float, or str of base64 where that was asked for."""
 
-    embedding: list[float] | str
+    if TYPE_CHECKING:
+        embedding: list[float]  # as in openai-python: what it nearly always is
+    else:
+        embedding: list[float] | str
     index: int = 0
     object: str = "embedding"
 
@@ -437,17 +613,50 @@ class Model(Answer, kw_only=True):
     owned_by: str = ""
 
 
-class ModelList(Answer, kw_only=True):
-    data: list[Model]
+class Page(Answer, Generic[T], kw_only=True):
+    """A list of an endpoint that has no pages: all of it, and openai-python's names for that."""
+
+    data: list[T]
     object: str = "list"
 
-    def __iter__(self) -> Iterator[Model]:
+    def __iter__(self) -> Iterator[T]:
         return iter(self.data)
 
-    async def __aiter__(self) -> AsyncIterator[Model]:
-        for model in self.data:
-            yield model
+    async def __aiter__(self) -> AsyncIterator[T]:
+        for item in self.data:
+            yield item
 
     def has_next_page(self) -> bool:
-        """False: the endpoint has no pages."""
+        """False."""
         return False
+
+    def next_page_info(self) -> None:
+        """None: there is nothing to ask for."""
+        return
+
+    def iter_pages(self) -> OnlyPage[Self]:
+        """This page, by `for` and by `async for`."""
+        return OnlyPage(self)
+
+    def get_next_page(self) -> NoReturn:
+        """Raises RuntimeError, as openai-python's does where there is none."""
+        raise RuntimeError("there is no next page: ask has_next_page() first")
+
+
+class OnlyPage(Generic[T]):
+    """What `iter_pages` gives."""
+
+    def __init__(self, page: T) -> None:
+        self._page = page
+
+    def __iter__(self) -> Iterator[T]:
+        yield self._page
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        yield self._page
+
+
+class ModelList(Page[Model], kw_only=True):
+    """What a server serves."""
+
+    data: list[Model]  # again: decode.py reads the types of fields, and this says them

@@ -14,7 +14,7 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import cached_property, wraps
 from types import TracebackType
-from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
 
 from ..client import Client
 from ..errors import ConfigurationError
@@ -22,13 +22,18 @@ from ..mapping import Item, check_many
 from ..net.endpoint import Endpoint
 from ..options import NOT_GIVEN, Secret, TimeoutLike, hidden, hide
 from ..resources.embeddings import EMBED_BATCH
-from ..sansio.parsed import ParsedChatCompletion
+from ..resources.faces import HoldsFaces
 from ..sansio.types import ChatCompletion, ChatCompletionChunk, CreateEmbeddingResponse
+from ..settings import Settings
 from ..stream import ChatStream
 from .background import background, blocking, described_by, in_background
 from .mapping import Feed
 from .resources import SyncChat, SyncCompletions, SyncEmbeddings, SyncModels
 from .stream import SyncStream
+
+if TYPE_CHECKING:
+    from ..sansio.parsed import ParsedChatCompletion
+    from .responses import SyncResponses
 
 __all__ = ["OpenAI", "SyncClient"]
 
@@ -66,7 +71,7 @@ def _with_arguments_of(
     return wraps(method, assigned=())
 
 
-class SyncClient:
+class SyncClient(HoldsFaces, Settings):
     """A client for one OpenAI-compatible endpoint. Use it as `with`, or call `close()`.
 
     Takes `Client`'s arguments, but no connector. It may be used from many threads at once, and
@@ -221,15 +226,20 @@ class SyncClient:
     def models(self) -> SyncModels:
         return SyncModels(self._async.models)
 
+    @cached_property
+    def responses(self) -> SyncResponses:
+        from .responses import SyncResponses
+
+        return SyncResponses(self._async.responses)
+
     # ── its life ─────────────────────────────────────────────────────────────────────────────
+
+    def _requester(self) -> Client:
+        return self._async
 
     @property
     def base_url(self) -> str:
         return self._async.base_url
-
-    @property
-    def is_closed(self) -> bool:
-        return self._async.is_closed
 
     def with_options(self, **changes: Any) -> Self:
         """The same client with other options, as `Client.with_options`: shares the endpoint."""

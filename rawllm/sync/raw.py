@@ -7,22 +7,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from ..options import hide
-from ..resources.raw import (
-    AsyncAPIResponse,
-    RawResponse,
-    ResponseManager,
-    WithRawResponse,
-    WithStreamingResponse,
-)
+from ..resources.faces import RawFaces
+from ..resources.raw import ResponseManager, WithRawResponse, WithStreamingResponse
+from ..resources.raw_body import AsyncAPIResponse
+from ..resources.raw_response import RawResponse
 from ..stream import ChatStream
 from .background import background, blocking, described_by
 from .stream import SyncStream
 
 __all__ = [
     "APIResponse",
+    "SyncRawFaces",
     "SyncResponseManager",
     "SyncWithRawResponse",
     "SyncWithStreamingResponse",
@@ -37,47 +35,84 @@ def plain(answer: Any) -> Any:
     return SyncStream(answer) if isinstance(answer, ChatStream) else answer
 
 
-class SyncWithRawResponse:
-    """A resource's methods, each of which gives a `RawResponse`."""
+class SyncRawFaces(Generic[T]):
+    """A resource whose methods also give their responses. T: what its `create` answers."""
 
-    def __init__(self, raw: WithRawResponse) -> None:
+    _async: RawFaces[T]
+
+    @property
+    def with_raw_response(self) -> SyncWithRawResponse[T]:
+        """The same methods, each giving a `RawResponse`."""
+        return SyncWithRawResponse(self._async.with_raw_response)
+
+    @property
+    def with_streaming_response(self) -> SyncWithStreamingResponse[T]:
+        """The same methods, each giving a `SyncResponseManager`: `with` it."""
+        return SyncWithStreamingResponse(self._async.with_streaming_response)
+
+
+class SyncWithRawResponse(Generic[T]):
+    """A resource's methods, each of which gives a `RawResponse`. T: what its `create` answers."""
+
+    def __init__(self, raw: WithRawResponse[T]) -> None:
         self._async = raw
 
-    def __getattr__(self, name: str) -> Callable[..., RawResponse]:
+    if TYPE_CHECKING:
+
+        @overload
+        def create(self, *, stream: Literal[True], **params: Any) -> RawResponse[Any]: ...
+
+        @overload
+        def create(self, **params: Any) -> RawResponse[T]: ...
+
+        def create(self, **params: Any) -> RawResponse[Any]: ...
+
+    def __getattr__(self, name: str) -> Callable[..., RawResponse[Any]]:
         method = getattr(self._async, name)
 
-        def call(*args: Any, **params: Any) -> RawResponse:
+        def call(*args: Any, **params: Any) -> RawResponse[Any]:
             hide(params)
-            response: RawResponse = background().run(method(*args, **params))
+            response: RawResponse[Any] = background().run(method(*args, **params))
             response._result = plain(response._result)
             return response
 
         return call
 
 
-class SyncWithStreamingResponse:
-    """A resource's methods, each of which gives a `SyncResponseManager`."""
+class SyncWithStreamingResponse(Generic[T]):
+    """A resource's methods, each of which gives a `SyncResponseManager`. T: what its `create`
+    answers."""
 
-    def __init__(self, streaming: WithStreamingResponse) -> None:
+    def __init__(self, streaming: WithStreamingResponse[T]) -> None:
         self._async = streaming
 
-    def __getattr__(self, name: str) -> Callable[..., SyncResponseManager]:
+    if TYPE_CHECKING:
+
+        @overload
+        def create(self, *, stream: Literal[True], **params: Any) -> SyncResponseManager[Any]: ...
+
+        @overload
+        def create(self, **params: Any) -> SyncResponseManager[T]: ...
+
+        def create(self, **params: Any) -> SyncResponseManager[Any]: ...
+
+    def __getattr__(self, name: str) -> Callable[..., SyncResponseManager[Any]]:
         method = getattr(self._async, name)
 
-        def call(*args: Any, **params: Any) -> SyncResponseManager:
+        def call(*args: Any, **params: Any) -> SyncResponseManager[Any]:
             hide(params)
             return SyncResponseManager(method(*args, **params))
 
         return call
 
 
-class SyncResponseManager:
+class SyncResponseManager(Generic[T]):
     """A call that is asked for and not yet sent: `with` it."""
 
-    def __init__(self, manager: ResponseManager) -> None:
+    def __init__(self, manager: ResponseManager[T]) -> None:
         self._async = manager
 
-    def __enter__(self) -> APIResponse:
+    def __enter__(self) -> APIResponse[T]:
         return APIResponse(background().run(self._async.__aenter__()))
 
     def __exit__(
@@ -89,10 +124,10 @@ class SyncResponseManager:
         background().run(self._async.__aexit__(kind, error, traceback))
 
 
-class APIResponse:
+class APIResponse(Generic[T]):
     """A response whose body is unread, as `AsyncAPIResponse`."""
 
-    def __init__(self, response: AsyncAPIResponse) -> None:
+    def __init__(self, response: AsyncAPIResponse[T]) -> None:
         self._async = response
         self._parsed: Any = None
         self.status_code: int = response.status_code
@@ -103,10 +138,11 @@ class APIResponse:
         self.retries_taken: int = response.retries_taken
 
     @described_by(AsyncAPIResponse.parse)
-    def parse(self) -> Any:
+    def parse(self) -> T:
         if self._parsed is None:
             self._parsed = plain(background().run(self._async.parse()))
-        return self._parsed
+        parsed: T = self._parsed
+        return parsed
 
     read = blocking(AsyncAPIResponse.read)
     text = blocking(AsyncAPIResponse.text)

@@ -5,21 +5,30 @@ Knows no endpoint: the asynchronous resources do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from ..options import NotGiven, TimeoutLike, hide
 from ..resources.chat import Chat, ChatCompletions
 from ..resources.completions import Completions
 from ..resources.embeddings import Embeddings
+from ..resources.faces import HoldsFaces
 from ..resources.models import Models
-from ..sansio.parsed import ParsedChatCompletion
-from ..sansio.types import ChatCompletion, ChatCompletionChunk, Completion, ModelList
+from ..sansio.types import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    Completion,
+    CreateEmbeddingResponse,
+    ModelList,
+)
 from .background import background, blocking, described_by
-from .chat_stream import SyncChatCompletionStreamManager
-from .raw import SyncWithRawResponse, SyncWithStreamingResponse, plain
+from .raw import SyncRawFaces, plain
 from .stream import SyncStream
+
+if TYPE_CHECKING:
+    from ..sansio.parsed import ParsedChatCompletion
+    from .chat_stream import SyncChatCompletionStreamManager
 
 __all__ = ["SyncChat", "SyncChatCompletions", "SyncCompletions", "SyncEmbeddings", "SyncModels"]
 
@@ -31,27 +40,17 @@ def _create(resource: Any, params: dict[str, Any]) -> Any:
     return plain(background().run(resource.create(**params)))
 
 
-class SyncChatCompletions:
+class SyncChatCompletions(SyncRawFaces[ChatCompletion]):
     """`client.chat.completions`"""
 
     def __init__(self, completions: ChatCompletions) -> None:
-        self._async = completions
-
-    @cached_property
-    def with_raw_response(self) -> SyncWithRawResponse:
-        """The same methods, each giving a `RawResponse`."""
-        return SyncWithRawResponse(self._async.with_raw_response)
-
-    @cached_property
-    def with_streaming_response(self) -> SyncWithStreamingResponse:
-        """The same methods, each giving a `SyncResponseManager`: `with` it."""
-        return SyncWithStreamingResponse(self._async.with_streaming_response)
+        self._async: ChatCompletions = completions
 
     @overload
     def create(
         self,
         *,
-        messages: list[Any],
+        messages: Iterable[Any],
         model: str | None = ...,
         stream: Literal[False] | NotGiven | None = ...,
         timeout: TimeoutLike = ...,
@@ -65,7 +64,7 @@ class SyncChatCompletions:
     def create(
         self,
         *,
-        messages: list[Any],
+        messages: Iterable[Any],
         stream: Literal[True],
         model: str | None = ...,
         timeout: TimeoutLike = ...,
@@ -74,6 +73,20 @@ class SyncChatCompletions:
         extra_body: Any = ...,
         **params: Any,
     ) -> SyncStream[ChatCompletionChunk, ChatCompletion]: ...
+
+    @overload
+    def create(
+        self,
+        *,
+        messages: Iterable[Any],
+        stream: bool,
+        model: str | None = ...,
+        timeout: TimeoutLike = ...,
+        extra_headers: Mapping[str, str] | None = ...,
+        extra_query: Mapping[str, Any] | None = ...,
+        extra_body: Any = ...,
+        **params: Any,
+    ) -> ChatCompletion | SyncStream[ChatCompletionChunk, ChatCompletion]: ...
 
     @described_by(ChatCompletions.create)
     def create(self, **params: Any) -> Any:
@@ -107,10 +120,12 @@ class SyncChatCompletions:
     @described_by(ChatCompletions.stream)
     def stream(self, **params: Any) -> Any:
         hide(params)
+        from .chat_stream import SyncChatCompletionStreamManager
+
         return SyncChatCompletionStreamManager(self._async.stream(**params))
 
 
-class SyncChat:
+class SyncChat(HoldsFaces):
     """`client.chat`"""
 
     def __init__(self, chat: Chat) -> None:
@@ -121,21 +136,11 @@ class SyncChat:
         return SyncChatCompletions(self._async.completions)
 
 
-class SyncCompletions:
+class SyncCompletions(SyncRawFaces[Completion]):
     """`client.completions`"""
 
     def __init__(self, completions: Completions) -> None:
         self._async = completions
-
-    @cached_property
-    def with_raw_response(self) -> SyncWithRawResponse:
-        """The same methods, each giving a `RawResponse`."""
-        return SyncWithRawResponse(self._async.with_raw_response)
-
-    @cached_property
-    def with_streaming_response(self) -> SyncWithStreamingResponse:
-        """The same methods, each giving a `SyncResponseManager`: `with` it."""
-        return SyncWithStreamingResponse(self._async.with_streaming_response)
 
     @overload
     def create(
@@ -165,45 +170,39 @@ class SyncCompletions:
         **params: Any,
     ) -> SyncStream[Completion, Completion]: ...
 
+    @overload
+    def create(
+        self,
+        *,
+        prompt: Any,
+        stream: bool,
+        model: str | None = ...,
+        timeout: TimeoutLike = ...,
+        extra_headers: Mapping[str, str] | None = ...,
+        extra_query: Mapping[str, Any] | None = ...,
+        extra_body: Any = ...,
+        **params: Any,
+    ) -> Completion | SyncStream[Completion, Completion]: ...
+
     @described_by(Completions.create)
     def create(self, **params: Any) -> Any:
         return _create(self._async, params)
 
 
-class SyncEmbeddings:
+class SyncEmbeddings(SyncRawFaces[CreateEmbeddingResponse]):
     """`client.embeddings`"""
 
     def __init__(self, embeddings: Embeddings) -> None:
         self._async = embeddings
 
-    @cached_property
-    def with_raw_response(self) -> SyncWithRawResponse:
-        """The same methods, each giving a `RawResponse`."""
-        return SyncWithRawResponse(self._async.with_raw_response)
-
-    @cached_property
-    def with_streaming_response(self) -> SyncWithStreamingResponse:
-        """The same methods, each giving a `SyncResponseManager`: `with` it."""
-        return SyncWithStreamingResponse(self._async.with_streaming_response)
-
     create = blocking(Embeddings.create)  # type: ignore[arg-type]
 
 
-class SyncModels:
+class SyncModels(SyncRawFaces[Any]):
     """`client.models`"""
 
     def __init__(self, models: Models) -> None:
-        self._async = models
-
-    @cached_property
-    def with_raw_response(self) -> SyncWithRawResponse:
-        """The same methods, each giving a `RawResponse`."""
-        return SyncWithRawResponse(self._async.with_raw_response)
-
-    @cached_property
-    def with_streaming_response(self) -> SyncWithStreamingResponse:
-        """The same methods, each giving a `SyncResponseManager`: `with` it."""
-        return SyncWithStreamingResponse(self._async.with_streaming_response)
+        self._async: Models = models
 
     @described_by(Models.list)
     def list(self, **options: Any) -> ModelList:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from ..errors import ErrorResponse
 from ..sansio.types import Payload, Timing
@@ -22,7 +22,27 @@ C = TypeVar("C", bound=Payload)  # the chunk
 R = TypeVar("R", bound=Payload)  # the whole answer
 
 
-class SyncStream(Generic[C, R]):
+class Stream(Generic[C]):
+    """The name, and the one parameter, under which code written for openai-python knows a stream:
+    `Stream[ChatCompletionChunk]`. It is a `SyncStream`."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def response(self) -> ErrorResponse: ...
+        def __iter__(self) -> Iterator[C]: ...
+        def __next__(self) -> C: ...
+        def close(self) -> None: ...
+        def __enter__(self) -> Self: ...
+        def __exit__(
+            self,
+            kind: type[BaseException] | None,
+            error: BaseException | None,
+            traceback: TracebackType | None,
+        ) -> None: ...
+
+
+class SyncStream(Stream[C], Generic[C, R]):
     """A streamed answer, opened: its first output has arrived.
 
     Iterating gives the chunks as the server sent them. Leaving the loop closes it, but within
@@ -106,7 +126,3 @@ class SyncStream(Generic[C, R]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._stream._lifecycle.state.value}>"
-
-
-#: The name under which code written for openai-python knows it.
-Stream = SyncStream

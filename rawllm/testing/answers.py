@@ -11,7 +11,8 @@ from http import HTTPStatus
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from .bodies import Frame, Told, dumps, error_body, utf8
-from .request import EMBEDDINGS, Request
+from .request import EMBEDDINGS, RESPONSES, Request
+from .responses import ResponseFrame, ToldResponse
 
 __all__ = ["Answer", "Raw", "Reply", "Stream", "failure", "sliced"]
 
@@ -77,10 +78,12 @@ class Raw(Answer):
 class Stream(Answer):
     """A chunked SSE body, whatever the request asked for.
 
-    parts: bytes go out as they are, a str as one content chunk, a dict as one `data:` event, a
-        number is a wait in seconds.
-    end: "done": `data: [DONE]` (unless it was among the parts) and a proper end of the body;
-        "eof": a proper end only; "close", "reset", "hang": without the last chunk, as in `Raw`.
+    parts: bytes go out as they are, a str as one content chunk (to /responses: as a text delta,
+        the first after the events that announce it), a dict as one `data:` event, a number is a
+        wait in seconds.
+    end: "done": `data: [DONE]` (unless it was among the parts; from /responses the events that end
+        a text, and `response.completed`) and a proper end of the body; "eof": a proper end only;
+        "close", "reset", "hang": without the last chunk, as in `Raw`.
     """
 
     parts: Iterable[bytes | str | Mapping[str, Any] | float] = ()
@@ -99,10 +102,10 @@ class Stream(Answer):
         }
         yield _head(request, self.status, {**usual, **fields}, self.headers)
         done = False
-        frame = Frame(request)
+        frame = ResponseFrame(request) if request.path == RESPONSES else Frame(request)
         for part in self.parts:
             if isinstance(part, str):
-                data = frame.chunk(0, frame.text(part))
+                data = frame.said(part)
             elif isinstance(part, Mapping):
                 data = utf8(f"data: {dumps(part)}\n\n")
             elif isinstance(part, bytes):
@@ -113,8 +116,8 @@ class Stream(Answer):
                 continue
             if data:  # an empty chunk would end the body
                 yield b"%x\r\n%b\r\n" % (len(data), data)
-        if self.end == "done" and not done:
-            yield b"e\r\ndata: [DONE]\n\n\r\n"
+        if self.end == "done" and not done and (data := frame.last()):
+            yield b"%x\r\n%b\r\n" % (len(data), data)
         if self.end in ("done", "eof"):
             yield b"0\r\n\r\n"
 
@@ -129,11 +132,12 @@ class Reply(Answer):
     delay, first_delay: seconds between tokens, and before the first one. A stream's headers and
         role chunk come at once, as many servers send them before a long prefill; a whole answer
         waits for the sum before its headers.
-    reasoning: sent as `reasoning_content` before the text.
+    reasoning: sent as `reasoning_content` before the text (from /responses: as its summary).
     tool_calls: dicts of `name`, `arguments` (a str as it is, else made JSON) and perhaps `id`.
-    finish_reason: "auto": "tool_calls" where there are some, else "stop"; None: null.
+    finish_reason: "auto": "tool_calls" where there are some, else "stop"; None: null. "length" and
+        "content_filter" make a response incomplete.
     usage: True: counted in words; False: left out; else sent as it is.
-    done: False ends a stream without `data: [DONE]`.
+    done: False ends a stream without `data: [DONE]`; /responses never has one.
     status, headers: a status of 400 or more without `body` gets an OpenAI error object.
     body: sent instead of all the above, for any endpoint; a dict or list as JSON.
     """
@@ -164,11 +168,12 @@ class Reply(Answer):
             asked = request.arguments
             if asked is None:
                 return failure(400, "The body is not a JSON object.").play(request, fields)
-            told = Told(self, request, asked)
+            responds = request.path == RESPONSES
+            told = (ToldResponse if responds else Told)(self, request, asked)
             if request.path == EMBEDDINGS:
                 body = told.embeddings()
             elif asked.get("stream"):
-                end: StreamEnd = "done" if self.done else "eof"
+                end: StreamEnd = "done" if self.done and not responds else "eof"
                 events = Stream(told.events(), end=end, status=self.status, headers=self.headers)
                 return events.play(request, fields)
             else:

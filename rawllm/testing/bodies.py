@@ -19,7 +19,16 @@ from .request import CHAT, COMPLETIONS, Request
 if TYPE_CHECKING:
     from .answers import Reply
 
-__all__ = ["Frame", "Told", "dumps", "embedding", "error_body", "model_body", "utf8"]
+__all__ = [
+    "Frame",
+    "Told",
+    "dumps",
+    "embedding",
+    "error_body",
+    "model_body",
+    "tokens_of",
+    "utf8",
+]
 
 #: One moment for all answers, so that tests can compare whole objects.
 CREATED: Final = 1_700_000_000
@@ -59,6 +68,11 @@ def embedding(text: str, dimensions: int) -> list[float]:
     return [((seed & 0xFFFF) - 0x8000) / 0x8000 for seed in seeds]
 
 
+def tokens_of(text: str) -> list[str]:
+    """The pieces in which a stream brings a text: its words."""
+    return _TOKEN.findall(text)
+
+
 def _start(request: Request, kind: str) -> str:
     prefix = "cmpl" if kind == "text_completion" else "chatcmpl"
     return (
@@ -85,6 +99,14 @@ class Frame:
     def text(self, token: str) -> str:
         return f'"delta":{{"content":{dumps(token)}}}' if self.chat else f'"text":{dumps(token)}'
 
+    def said(self, token: str) -> bytes:
+        """A str among the parts of a `Stream`."""
+        return self.chunk(0, self.text(token))
+
+    def last(self) -> bytes:
+        """The end of a `Stream`."""
+        return b"data: [DONE]\n\n"
+
     def usage(self, usage: str) -> bytes:
         return utf8(f'{self._start}"choices":[],"usage":{usage}}}\n\n')
 
@@ -110,7 +132,7 @@ class Told:
         return ["" if reply.tool_calls else f"echo: {prompt}" for prompt in prompts]
 
     def _tokens(self, text: str) -> Sequence[str]:
-        return _TOKEN.findall(text) if self._reply.tokens is None else self._reply.tokens
+        return tokens_of(text) if self._reply.tokens is None else self._reply.tokens
 
     def _finish(self) -> str:
         reason = self._reply.finish_reason
@@ -132,11 +154,15 @@ class Told:
     def _usage(self) -> str:
         if not isinstance(self._reply.usage, bool):
             return dumps(self._reply.usage)
-        read = sum(len(text.split()) for text in self._request.inputs)
-        written = len(_TOKEN.findall(self._reply.reasoning)) * len(self._texts)
-        written += sum(len(self._tokens(text)) for text in self._texts)
+        read, written = self._counts()
         total = read + written
         return f'{{"prompt_tokens":{read},"completion_tokens":{written},"total_tokens":{total}}}'
+
+    def _counts(self) -> tuple[int, int]:
+        """Tokens read and written."""
+        read = sum(len(text.split()) for text in self._request.inputs)
+        written = len(tokens_of(self._reply.reasoning)) * len(self._texts)
+        return read, written + sum(len(self._tokens(text)) for text in self._texts)
 
     def seconds(self) -> float:
         """How long a server takes that gives the answer whole."""

@@ -9,11 +9,12 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-__all__ = ["CHAT", "COMPLETIONS", "EMBEDDINGS", "Headers", "Request"]
+__all__ = ["CHAT", "COMPLETIONS", "EMBEDDINGS", "RESPONSES", "Headers", "Request"]
 
 CHAT: Final = "/v1/chat/completions"
 COMPLETIONS: Final = "/v1/completions"
 EMBEDDINGS: Final = "/v1/embeddings"
+RESPONSES: Final = "/v1/responses"
 
 #: A header with one of these words in its name is masked: `x-api-key`, `x-auth-token`, …
 _MASKED: Final = {"auth", "authorization", "cookie", "key", "apikey", "password", "secret", "token"}
@@ -73,7 +74,7 @@ class Request:
     @property
     def generates(self) -> bool:
         """Whether a plain reply can answer it."""
-        return self.method == "POST" and self.path in (CHAT, COMPLETIONS, EMBEDDINGS)
+        return self.method == "POST" and self.path in (CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES)
 
     @property
     def prompts(self) -> list[str]:
@@ -81,7 +82,9 @@ class Request:
         asked = self.arguments or {}
         if self.path == COMPLETIONS:
             return _listed(asked.get("prompt", ""))
-        for message in reversed(asked.get("messages") or ()):
+        if self.path == RESPONSES and isinstance(asked.get("input"), str):
+            return [asked["input"]]
+        for message in reversed(asked.get("messages") or asked.get("input") or ()):
             if isinstance(message, dict) and message.get("role") == "user":
                 return [_content(message)]
         return [""]
@@ -92,6 +95,10 @@ class Request:
         asked = self.arguments or {}
         if "messages" in asked:
             return [_content(message) for message in asked["messages"] or ()]
+        if self.path == RESPONSES:
+            given = asked.get("input") or ()
+            said = [given] if isinstance(given, str) else [_content(item) for item in given]
+            return [str(asked.get("instructions") or ""), *said]
         return _listed(asked.get("input", asked.get("prompt", "")))
 
 

@@ -52,8 +52,8 @@ class FakeServer:
     `async with` runs it in the running loop, `with` in a background thread; the attributes are
     the same. Requests meet, in this order: `api_key`, the rate limit, the queue (`reply`, `fail`,
     `raw`, `stream`), `handler`, `default`. A queued reply waits for a request that it can answer
-    (POST to chat completions, completions or embeddings); failures, raw bytes and streams meet
-    the next request of any kind. GET /v1/models lists `models`.
+    (POST to chat completions, completions, embeddings or responses); failures, raw bytes and
+    streams meet the next request of any kind. GET /v1/models lists `models`.
 
     Args; the first six are also attributes that may be changed at any time:
         api_key: str; requests without this Bearer key get 401.

@@ -1,17 +1,15 @@
-"""`openai.types`' names, for annotations in code written for openai-python.
+"""`openai.types`: its names load on first use, since an annotation needs no msgspec.
 
-Holds nothing of its own: what the client answers with stands in sansio, and loads on first use.
+Defines nothing. Written by benchmarks/conformance/paths.py.
 """
-
-from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from . import chat as chat
-from .chat import FunctionDefinition as FunctionDefinition
-from .chat import ResponseFormatJSONObject as ResponseFormatJSONObject
-from .chat import ResponseFormatJSONSchema as ResponseFormatJSONSchema
-from .chat import ResponseFormatText as ResponseFormatText
+from . import responses as responses
+from . import shared as shared
+from . import shared_params as shared_params
+from ._lazy import getter
 
 if TYPE_CHECKING:
     from ..sansio.types import Completion as Completion
@@ -20,25 +18,79 @@ if TYPE_CHECKING:
     from ..sansio.types import Embedding as Embedding
     from ..sansio.types import Model as Model
     from ..sansio.types import Usage as CompletionUsage
+    from .dicts.formats import AllModels as AllModels
+    from .dicts.formats import ChatModel as ChatModel
+    from .dicts.formats import EmbeddingModel as EmbeddingModel
+    from .dicts.formats import Metadata as Metadata
+    from .dicts.formats import Reasoning as Reasoning
+    from .dicts.formats import ReasoningEffort as ReasoningEffort
+    from .dicts.formats import ResponseFormatJSONObject as ResponseFormatJSONObject
+    from .dicts.formats import ResponseFormatJSONSchema as ResponseFormatJSONSchema
+    from .dicts.formats import ResponseFormatText as ResponseFormatText
+    from .dicts.formats import ResponsesModel as ResponsesModel
+    from .dicts.requests import EmbeddingCreateParams as EmbeddingCreateParams
+    from .dicts.requests import TextCreateParamsEither as CompletionCreateParams
+    from .dicts.tools import FunctionDefinition as FunctionDefinition
+    from .dicts.tools import FunctionParameters as FunctionParameters
 
 __all__ = [
+    "AllModels",
+    "ChatModel",
     "Completion",
     "CompletionChoice",
+    "CompletionCreateParams",
     "CompletionUsage",
     "CreateEmbeddingResponse",
     "Embedding",
+    "EmbeddingCreateParams",
+    "EmbeddingModel",
     "FunctionDefinition",
+    "FunctionParameters",
+    "Metadata",
     "Model",
+    "Reasoning",
+    "ReasoningEffort",
     "ResponseFormatJSONObject",
     "ResponseFormatJSONSchema",
     "ResponseFormatText",
+    "ResponsesModel",
     "chat",
+    "responses",
+    "shared",
+    "shared_params",
 ]
 
+#: Module below rawllm → name here → name there.
+_HOMES = {
+    "sansio.types": {
+        "Completion": "Completion",
+        "CompletionChoice": "CompletionChoice",
+        "CompletionUsage": "Usage",
+        "CreateEmbeddingResponse": "CreateEmbeddingResponse",
+        "Embedding": "Embedding",
+        "Model": "Model",
+    },
+    "types.dicts.formats": {
+        "AllModels": "AllModels",
+        "ChatModel": "ChatModel",
+        "EmbeddingModel": "EmbeddingModel",
+        "Metadata": "Metadata",
+        "Reasoning": "Reasoning",
+        "ReasoningEffort": "ReasoningEffort",
+        "ResponseFormatJSONObject": "ResponseFormatJSONObject",
+        "ResponseFormatJSONSchema": "ResponseFormatJSONSchema",
+        "ResponseFormatText": "ResponseFormatText",
+        "ResponsesModel": "ResponsesModel",
+    },
+    "types.dicts.requests": {
+        "CompletionCreateParams": "TextCreateParamsEither",
+        "EmbeddingCreateParams": "EmbeddingCreateParams",
+    },
+    "types.dicts.tools": {
+        "FunctionDefinition": "FunctionDefinition",
+        "FunctionParameters": "FunctionParameters",
+    },
+}
 
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from ..sansio import types
-
-    return getattr(types, "Usage" if name == "CompletionUsage" else name)
+if not TYPE_CHECKING:  # or a type checker would take any name for one that is here
+    __getattr__ = getter(__name__, _HOMES)

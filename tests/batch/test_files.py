@@ -51,6 +51,14 @@ def test_where_nothing_can_be_written_is_said_and_nothing_made(tmp_path, make, w
     assert os.listdir(tmp_path) == before
 
 
+def test_a_folder_that_may_not_be_written_in_is_found_before_the_work(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(os, "access", lambda *of: asked.append(of))  # root may write anywhere
+    with pytest.raises(ConfigurationError, match="is read-only"):
+        check_output(tmp_path / "out")
+    assert asked == [(str(tmp_path), os.W_OK | os.X_OK)]
+
+
 @pytest.mark.parametrize("ending", ["", ".manifest", ".tmp", ".part", ".part.tmp"])
 @pytest.mark.parametrize("link", [None, "symlink_to", "hardlink_to"])
 def test_an_input_is_not_overwritten_by_whatever_name(tmp_path, ending, link):

@@ -11,15 +11,21 @@ import asyncio
 import configparser
 import inspect
 import io
+import json
 import re
 import shlex
+import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
+from urllib.request import Request, urlopen
 
 import pytest
 import real_model
@@ -87,6 +93,7 @@ BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
 #: What a block that imports one of our integrations needs besides rawllm.
 NEEDED = {
+    "rawllm.integrations.fastapi": "fastapi",
     "rawllm.integrations.langchain": "langchain_core",
     "rawllm.integrations.otel": "opentelemetry",
     "rawllm.integrations.prometheus": "prometheus_client",
@@ -120,6 +127,18 @@ def server(fake_server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> FakeServ
     monkeypatch.setenv("OPENAI_API_KEY", "test-key")
     monkeypatch.setattr("random.random", lambda: 0.0)  # full jitter: 0 is its shortest wait
     return fake_server
+
+
+@pytest.fixture(autouse=True)
+def _metrics_of_a_program_of_its_own() -> Iterator[None]:
+    """prometheus-client's registry takes rawllm's metrics once a process."""
+    yield
+    client = sys.modules.get("prometheus_client")
+    if client is None:
+        return
+    for collector, names in list(client.REGISTRY._collector_to_names.items()):
+        if any(name.startswith("rawllm_") for name in names):
+            client.REGISTRY.unregister(collector)
 
 
 def run(block: Block, server: FakeServer) -> dict[str, Any]:
@@ -213,6 +232,8 @@ def test_a_command_line_is_one_that_exists(
                 assert set(extras) <= set(known_extras())
             case ["sphinx-build", "-nW", folder, _]:
                 assert (ROOT / folder / "conf.py").exists()
+            case ["uvicorn", app, "--port", _] | ["curl", app, *_]:
+                assert app in {"service:app", "http://127.0.0.1:8001/generate"}
             case [script] if script.startswith("."):
                 assert (ROOT / script).exists()
             case _:
@@ -278,13 +299,22 @@ def test_the_readme_and_the_errors_page_show_the_tree_of_the_code() -> None:
 
 
 def program(heading: str) -> Block:
-    (block,) = [b for b in BLOCKS if (b.page, b.heading) == ("guide.md", heading)]
+    wanted = ("guide.md", heading, "python")
+    (block,) = [b for b in BLOCKS if (b.page, b.heading, b.language) == wanted]
     return block
 
 
 def last_word(request: Any) -> str:
     """ "" for the look-up of the model, which a handler leaves to the server."""
     return request.prompts[0].split()[-1] if request.generates else ""
+
+
+def test_the_guides_programs_run_as_its_readers_run_them() -> None:
+    script = str(ROOT / "tests" / "docs" / "run_guide.py")
+    arguments = [sys.executable, script, "--latency", "0", "One call"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "echo: What is the capital of France?" in done.stdout
 
 
 def test_the_guides_gather_keeps_the_order_of_the_prompts(
@@ -298,14 +328,61 @@ def test_the_guides_gather_keeps_the_order_of_the_prompts(
     assert server.max_in_flight == 3
 
 
+def test_the_guides_articles_go_one_by_one_and_then_all_at_once(
+    server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    beside: list[int] = []
+    all_there = asyncio.Event()
+
+    async def handler(request: Any) -> str | None:
+        if not request.generates:
+            return None
+        beside.append(server.in_flight)
+        if len(beside) == 200:
+            all_there.set()
+        if len(beside) > 100:
+            await all_there.wait()
+        return request.prompts[0].partition(": ")[2]
+
+    server.handler = handler
+    names = run(program("A hundred articles"), server)
+    assert beside[:100] == [1] * 100
+    assert server.max_in_flight == 100
+    assert names["summaries"] == names["ARTICLES"]
+    assert len(set(names["ARTICLES"])) == 100
+    shown = r"one_after_another: [\d.]+ s\nall_at_once: [\d.]+ s\n"
+    assert re.fullmatch(shown, capsys.readouterr().out)
+
+
 def test_the_guides_batches_are_ten_at_once_and_no_more(
     server: FakeServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.handler = lambda r: Reply(last_word(r), first_delay=0.005)
-    answers = run(program("A hundred prompts in batches of ten"), server)["answers"]
+    answers = run(program("Batches of ten"), server)["answers"]
     assert [answer.text for answer in answers] == [f"{n}." for n in range(100)]
     assert server.max_in_flight == 10
     assert capsys.readouterr().out.splitlines() == [f"{n} of 100" for n in range(10, 101, 10)]
+
+
+def test_the_guides_map_keeps_ten_under_way_and_loses_none_to_a_failure(
+    server: FakeServer,
+) -> None:
+    def handler(request: Any) -> Reply:
+        word = last_word(request)
+        return Reply(status=400) if word == "7." else Reply(word, first_delay=0.005)
+
+    server.handler = handler
+    texts = run(program("Without batches"), server)["texts"]
+    assert texts.pop(7).startswith("Failed: ")
+    assert texts == {n: f"{n}." for n in range(100) if n != 7}
+    assert server.max_in_flight == 10
+
+
+def test_the_guides_limit_lets_five_go(server: FakeServer) -> None:
+    server.handler = lambda r: Reply(last_word(r), first_delay=0.005)
+    texts = run(program("The client's own limit"), server)["texts"]
+    assert texts == [f"{n}." for n in range(20)]
+    assert server.max_in_flight == 5
 
 
 def test_the_guides_semaphore_lets_five_go(server: FakeServer) -> None:
@@ -352,3 +429,69 @@ def test_the_guides_stream_is_shown_and_returned_whole(
     names = run(program("Streaming to the terminal"), server)
     assert names["story"] == "Once upon a time."
     assert capsys.readouterr().out == "Once upon a time.\n"
+
+
+def test_the_guides_chain_shows_the_tokens_of_its_first_answer(
+    server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("langchain_core")
+    server.handler = lambda r: Reply(tokens=["On ", last_word(r)]) if r.generates else None
+    texts = run(program("A chain"), server)["texts"]
+    assert texts == ["On sea.", "On rain.", "On snow."]
+    assert capsys.readouterr().out == "On sea.\n"
+    assert [request.json["stream"] for request in server.requests if request.generates] == [
+        True
+    ] * 3
+
+
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """The address of an ASGI app under uvicorn, in a thread."""
+    uvicorn = pytest.importorskip("uvicorn")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
+        thread = threading.Thread(target=serving.run, args=([listener],))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            serving.should_exit = True
+            thread.join()
+
+
+def post(url: str, body: dict[str, Any], **headers: str) -> Any:
+    headers["Content-Type"] = "application/json"
+    with urlopen(Request(url, json.dumps(body).encode(), headers), timeout=60) as answer:
+        return json.loads(answer.read())
+
+
+def test_the_guides_service_answers_and_writes_down_what_it_said(
+    server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fastapi")
+    monkeypatch.chdir(tmp_path)
+    server.default = "Blue."
+    asked = {"prompt": "Name a colour.", "max_tokens": 20}
+    with served(run(program("A service"), server)["app"]) as url:
+        answer = post(f"{url}/generate", asked)
+        messages = [{"role": "user", "content": "Name a colour."}]
+        chat = post(f"{url}/v1/chat/completions", {"messages": messages})
+    assert answer["text"] == chat["choices"][0]["message"]["content"] == "Blue."
+    sent = [request.arguments for request in server.requests if request.generates]
+    assert [arguments.get("max_tokens") for arguments in sent] == [20, None]
+    written = (tmp_path / "answers.jsonl").read_text("utf-8")
+    assert json.loads(written) == {"prompt": "Name a colour.", "answer": "Blue."}
+
+
+def test_the_guides_watched_service_counts_its_calls(server: FakeServer) -> None:
+    for package in ("fastapi", "opentelemetry", "prometheus_client"):
+        pytest.importorskip(package)
+    server.default = "Blue."
+    with served(run(program("The service, watched"), server)["app"]) as url:
+        post(f"{url}/generate", {"prompt": "Name a colour."})
+        with urlopen(f"{url}/metrics", timeout=60) as answer:
+            shown = answer.read().decode()
+    [calls] = re.findall(r"^rawllm_calls_total\{.*operation=\"chat\".*$", shown, re.M)
+    assert calls.endswith(" 1.0")
+    assert "Blue" not in shown
+    assert "colour" not in shown

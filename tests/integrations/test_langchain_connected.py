@@ -43,7 +43,7 @@ def test_a_client_that_is_given_is_used_and_stays_open(fake_server, kind):
     asyncio.run(main())
     model.invoke("hello")
     model.close()
-    assert not client.is_closed
+    assert not client.is_closed()
     assert {request.headers["x-team"] for request in fake_server.requests} == {"red"}
     assert {request.json["model"] for request in fake_server.requests} == {"its-model"}
     closing = client.close()

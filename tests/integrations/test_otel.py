@@ -1,5 +1,6 @@
 import asyncio
 import importlib
+import json
 import subprocess
 import sys
 
@@ -97,6 +98,21 @@ async def test_a_call_is_a_span_with_genai_names(server, seen, llm):
         "rawllm.attempts": 1,
         "rawllm.request_id": "req-0",
     }
+
+
+async def test_cached_and_reasoning_tokens_are_told_apart_where_the_server_does(server, seen, llm):
+    usage = {
+        "prompt_tokens": 9,
+        "completion_tokens": 7,
+        "prompt_tokens_details": {"cached_tokens": 4},
+        "completion_tokens_details": {"reasoning_tokens": 5},
+    }
+    server.reply("x", usage=usage)
+    await llm.complete("x")
+    found = seen.calls[0].attributes
+    assert found["gen_ai.usage.input_tokens"] == 9
+    assert found["gen_ai.usage.cache_read.input_tokens"] == 4
+    assert found["gen_ai.usage.reasoning.output_tokens"] == 5
 
 
 async def test_a_stream_tells_when_its_first_chunk_came(server, seen, llm):
@@ -294,6 +310,74 @@ async def test_neither_prompt_nor_answer_nor_key_is_recorded(server, seen):
     assert len(seen.requests) == 3
     assert "secret" not in told
     assert "zebra" not in told
+
+
+VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+
+
+def content_of(span):
+    """The texts of all messages on the span: (asked, answered), None where it has none."""
+    found = []
+    for name in ("gen_ai.input.messages", "gen_ai.output.messages"):
+        messages = json.loads(span.attributes.get(name, "null"))
+        found.append(messages and [part["content"] for m in messages for part in m["parts"]])
+    return tuple(found)
+
+
+@pytest.mark.parametrize("value", [None, "", "false", "NO_CONTENT", "EVENT_ONLY"])
+async def test_content_is_not_even_handed_over_unless_asked_for(server, seen, monkeypatch, value):
+    if value is not None:
+        monkeypatch.setenv(VARIABLE, value)
+    hooks = OTelHooks(tracer_provider=seen.traces, meter_provider=seen.meters)
+    assert hooks.content is None
+    server.reply("secret answer")
+    server.stream(["secret", " answer"], end="eof")
+    async with Client(server.url, model="m", hooks=hooks, max_retries=0) as llm:
+        await llm.complete("secret prompt", system="secret system")
+        with pytest.raises(rawllm.IncompleteStreamError):
+            await (await llm.stream("secret prompt")).result()
+    assert len(seen.calls) == 2
+    assert "secret" not in "".join(span.to_json() for span in seen.spans) + repr(seen.metrics())
+
+
+async def test_content_is_on_the_spans_of_calls_where_it_is_asked_for(server, seen, monkeypatch):
+    server.reply("whole")
+    server.stream(["in ", "pieces"])
+    server.fail(400)
+    server.stream(["half"], end="eof")
+    traces, meters = seen.traces, seen.meters
+    asked = OTelHooks(record_content=True, tracer_provider=traces, meter_provider=meters)
+    async with Client(server.url, model="m", hooks=asked, max_retries=0) as llm:
+        await llm.complete("one", system="be")
+        await (await llm.stream("two")).result()
+        with pytest.raises(rawllm.BadRequestError):
+            await llm.complete("three")
+        with pytest.raises(rawllm.IncompleteStreamError):
+            await (await llm.stream("four")).result()
+        await llm.embed(["five"])
+    assert [content_of(span) for span in seen.calls] == [
+        (["be", "one"], ["whole"]),
+        (["two"], ["in pieces"]),
+        (["three"], None),
+        (["four"], ["half"]),
+        (None, None),
+    ]
+    assert [content_of(span) for span in seen.requests] == [(None, None)] * 5
+    assert "pieces" not in repr(seen.metrics())
+
+
+@pytest.mark.parametrize(
+    ("value", "given", "recorded"), [("true", None, True), ("true", False, False)]
+)
+async def test_the_environment_asks_and_the_argument_has_the_last_word(
+    server, seen, monkeypatch, value, given, recorded
+):
+    monkeypatch.setenv(VARIABLE, value)
+    traces, meters = seen.traces, seen.meters
+    hooks = OTelHooks(record_content=given, tracer_provider=traces, meter_provider=meters)
+    async with Client(server.url, model="m", hooks=hooks) as llm:
+        await llm.complete("one")
+    assert content_of(seen.calls[0])[0] == (["one"] if recorded else None)
 
 
 async def test_another_provider_can_be_named(server, seen):

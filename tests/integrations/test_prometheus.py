@@ -227,6 +227,22 @@ async def test_the_page_names_every_metric_and_its_rules_name_no_other(server, s
     assert errors - {"CancelledError", "StreamClosed"} <= set(rawllm.__all__)
 
 
+def test_every_error_of_a_call_is_in_a_rule():
+    rules = PAGE.read_text("utf-8").partition("```yaml\n")[2]
+    patterns = re.findall(r'(?:outcome|error)=~?"([^"]+)"', rules)
+    bases = {"APIError", "APITimeoutError"}  # which are never raised themselves
+    errors = [
+        name
+        for name, found in vars(rawllm.errors).items()
+        if isinstance(found, type) and issubclass(found, rawllm.APIError) and name not in bases
+    ]
+    missing = [
+        name for name in errors if not any(re.fullmatch(pattern, name) for pattern in patterns)
+    ]
+    assert len(errors) > 15
+    assert not missing
+
+
 def test_without_prometheus_client_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     monkeypatch.delitem(sys.modules, "rawllm.integrations.prometheus")

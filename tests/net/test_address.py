@@ -2,7 +2,7 @@ import pytest
 from yarl import URL
 
 from rawllm import ConfigurationError
-from rawllm.net.address import base_address, check_proxy, join, with_query
+from rawllm.net.address import base_address, check_proxy, join, meets_tls, with_query
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,20 @@ def test_what_is_no_base_url_is_refused_without_being_shown(text):
 @pytest.mark.parametrize("text", ["http://proxy:3128", "https://me:secret@proxy:1"])
 def test_a_proxy_may_hold_a_password(text):
     check_proxy(text)
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy", "met"),
+    [
+        ("http://h/v1", None, False),
+        ("https://h/v1", None, True),
+        ("http://h/v1", "http://me:secret@p:1", False),
+        ("http://h/v1", "HTTPS://p:1", True),
+        ("https://h/v1", "http://p:1", True),
+    ],
+)
+def test_tls_is_met_at_the_server_or_at_the_proxy(url, proxy, met):
+    assert meets_tls(URL(url), proxy) is met
 
 
 @pytest.mark.parametrize("text", ["proxy:3128", "socks5://p:1", "http://", "http://p:x", 5, ""])

@@ -3,6 +3,7 @@ cancellation is whose."""
 
 import asyncio
 import math
+from types import SimpleNamespace
 
 import pytest
 from net.virtual import run
@@ -325,6 +326,12 @@ def test_it_works_in_a_task_group():
         (30.0, False, (10.0, None, None, 30.0, 30.0)),
         (30, True, (10.0, None, 30, None, 30)),
         (0.5, False, (0.5, None, None, 0.5, 0.5)),
+        (SimpleNamespace(connect=1, read=2, write=3, pool=4), True, (1, 2, 2, None, None)),
+        (
+            SimpleNamespace(connect=None, read=2, write=None, pool=4),
+            False,
+            (None, 2, 2, None, None),
+        ),
         (None, False, (None, None, None, None, None)),
         (None, True, (None, None, None, None, None)),
     ],

@@ -59,7 +59,7 @@ FAST = Retry(base=0.001, cap=0.002)
 
 
 class Answer:
-    """A response as `net.transport.Response` is one. parts: pieces of the body, and seconds."""
+    """A response as `net.response.Response` is one. parts: pieces of the body, and seconds."""
 
     connection = None
 
@@ -515,7 +515,7 @@ def limited(script, **options):
     """An endpoint whose buckets (100 requests, 1000 tokens) refill too slowly to matter."""
     place = endpoint(script, requests_per_minute=6e-6, tokens_per_minute=6e-6, **options)
     for bucket, level in ((place.requests, 100.0), (place.tokens, 1000.0)):
-        bucket.burst = bucket._level = level
+        bucket.burst = level
     return place
 
 

@@ -37,7 +37,7 @@ SEEDS = range(3, 8)
 
 
 class Answered:
-    """A response as `net.transport.Response` is one."""
+    """A response as `net.response.Response` is one."""
 
     status = 200
     connection = None

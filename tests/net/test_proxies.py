@@ -417,6 +417,17 @@ async def test_the_server_behind_a_tunnel_never_sees_them(https):
         assert "proxy-authorization" not in request.headers
 
 
+async def test_a_header_of_the_users_own_is_not_sent_beside_them(http):
+    async with (
+        Proxy(user="ann", password=PASSWORD) as proxy,
+        http.client(
+            proxy=proxy.url_for(LOGIN), default_headers={"proxy-authorization": "Basic eDp5"}
+        ) as client,
+    ):
+        for _ in range(2):
+            assert (await client.complete("hi")).text == "echo: hi"
+
+
 @pytest.mark.parametrize("login", ["", "ann:wrong@", "eve@"])
 async def test_a_login_that_the_proxy_refuses_is_said_and_not_tried_again(target, login):
     async with (

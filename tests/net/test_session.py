@@ -14,13 +14,14 @@ from aiohttp import web
 from yarl import URL
 
 from rawllm import Client
-from rawllm.net.session import KEEPALIVE, Sessions, Slot, current, proxy_for
+from rawllm.net.session import KEEPALIVE, Sessions, proxy_for
+from rawllm.net.slot import Slot, current
 from rawllm.testing import FakeServer
 
 
 async def models(sessions, server, *, fresh=False):
     """One request → what the connector told of its connection."""
-    slot = Slot()
+    slot = Slot(asyncio.get_running_loop().time())
     token = current.set(slot)
     try:
         url = getattr(server, "url", server)
@@ -91,6 +92,21 @@ async def test_fresh_connections_serve_one_request_each():
         await models(sessions, server)
         assert server.connections == 4
         await sessions.close()
+
+
+async def test_bytes_are_heard_of_however_the_loop_hands_them_over():
+    """asyncio by way of the buffer; uvloop as to any asyncio.Protocol, which aiohttp's is too. What
+    was heard of is not sent again for free."""
+    sessions = Sessions()
+    for hand_over in ("buffer_updated", "data_received"):
+        handler = sessions.get().connector._factory()
+        assert not handler.known.heard
+        buffer = handler.get_buffer(-1)
+        buffer[:4] = b"HTTP"
+        getattr(handler, hand_over)(4 if hand_over == "buffer_updated" else b"HTTP")
+        assert handler.known.heard
+        assert handler._tail == b"HTTP"
+    await sessions.close()
 
 
 async def test_the_pool_has_no_limit_of_its_own_and_no_clock():

@@ -111,6 +111,46 @@ def test_an_ssl_cert_file_without_certificates_is_refused_at_once(tmp_path, monk
         Client("https://llm.test/v1")
 
 
+@pytest.mark.parametrize(
+    ("base_url", "options", "wanted"),
+    [
+        ("https://llm.test/v1", {}, True),
+        ("http://llm.test/v1", {"proxy": "https://proxy.test:1"}, True),
+        ("http://llm.test/v1", {"proxy": "http://proxy.test:1"}, False),
+        ("http://llm.test/v1", {}, False),
+        ("unix:///llm.sock", {}, False),
+    ],
+)
+def test_certificates_load_only_where_something_is_checked_against_them(
+    monkeypatch, base_url, options, wanted
+):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file.pem")
+    if wanted:
+        with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
+            Client(base_url, **options)
+    else:
+        Client(base_url, **options)
+
+
+def test_they_load_for_the_environments_proxy_too(monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file.pem")
+    monkeypatch.setenv("http_proxy", "https://proxy.test:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
+        Client("http://llm.test/v1")
+    with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
+        Client("http://127.0.0.1/v1").with_options(base_url="http://llm.test/v1")
+
+
+async def test_a_connector_of_the_users_needs_none_of_ours(monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file.pem")
+    async with aiohttp.TCPConnector() as connector:
+        Client("https://llm.test/v1", connector=connector)
+
+
 @pytest.mark.parametrize("given", ["bundle.pem", 1, {"ca": "x"}])
 def test_ssl_takes_a_context_or_a_bool(given):
     with pytest.raises(ConfigurationError, match=r"ssl= takes an ssl\.SSLContext"):

@@ -18,10 +18,13 @@ from yarl import URL
 
 import rawllm
 from rawllm import APIConnectionError, APIError, Client, ConnectTimeout, LimitExceeded
-from rawllm.net import transport as transport_module
+from rawllm.net import aiohttp_errors
+from rawllm.net import response as response_module
 from rawllm.net.clocks import Clock
-from rawllm.net.session import Sessions, Slot
-from rawllm.net.transport import DRAIN_BYTES, Transport
+from rawllm.net.response import DRAIN_BYTES
+from rawllm.net.session import Sessions
+from rawllm.net.slot import Headers, Slot
+from rawllm.net.transport import Transport
 from rawllm.sansio.manners import StreamManners
 from rawllm.testing import FakeServer, Stream
 
@@ -38,7 +41,7 @@ class Wire:
         self.sessions = Sessions(**options)
         self.manners = StreamManners()
         self.transport = Transport(self.sessions, proxy=proxy, manners=self.manners)
-        self.slot = Slot()
+        self.slot = Slot(asyncio.get_running_loop().time())
         self.responses = []
 
     async def __aenter__(self):
@@ -50,8 +53,8 @@ class Wire:
         await self.sessions.close()
 
     async def open(self, url, *, stream=False, connect=5.0, body=BODY):
-        self.slot = Slot()
-        headers = {"Authorization": rawllm.options.Secret(f"Bearer {KEY}")}
+        self.slot = Slot(asyncio.get_running_loop().time())
+        headers = Headers({"Authorization": rawllm.options.Secret(f"Bearer {KEY}")})
         headers["Content-Type"] = "application/json"
         response = await self.transport.open(
             "POST",
@@ -553,7 +556,7 @@ async def test_after_a_second_nothing_is_sent_again(monkeypatch, within, request
         await asyncio.sleep(0.05)
         writer.close()
 
-    monkeypatch.setattr(transport_module, "STALE_WITHIN", within)
+    monkeypatch.setattr(aiohttp_errors, "STALE_WITHIN", within)
     async with Dying(works_and_closes) as server, Wire() as wire:
         await wire.read(server.url)
         with contextlib.suppress(APIConnectionError):
@@ -656,7 +659,7 @@ async def test_what_follows_a_streams_end_is_drained_or_cut(server, tail, end, k
 @pytest.mark.parametrize("tail", [[], [b": ping\n\n", 0.02] * 1000], ids=["silent", "dribbling"])
 async def test_a_tail_without_an_end_is_cut(monkeypatch, server, tail):
     """0.25 s in all, and not 0.25 s for every ping."""
-    monkeypatch.setattr(transport_module, "DRAIN_SECONDS", 0.1)
+    monkeypatch.setattr(response_module, "DRAIN_SECONDS", 0.1)
     server.stream([b"data: [DONE]\n\n", *tail], end="hang")
     async with Wire() as wire:
         response = await wire.open(server.url, stream=True)
@@ -671,8 +674,8 @@ async def test_a_tail_without_an_end_is_cut(monkeypatch, server, tail):
 
 
 def test_the_tail_is_given_a_quarter_of_a_second():
-    assert transport_module.DRAIN_SECONDS == 0.25
-    assert transport_module.STALE_WITHIN == 1.0
+    assert response_module.DRAIN_SECONDS == 0.25
+    assert aiohttp_errors.STALE_WITHIN == 1.0
 
 
 # ── sizes ─────────────────────────────────────────────────────────────────────────────────────
@@ -707,22 +710,22 @@ BOMB = gzip.compress(bytes(50_000_000))
 )
 async def test_a_body_that_turns_out_too_large_is_cut_soon(server, monkeypatch, parts):
     sizes = []
-    readany = transport_module.Response.readany
+    readany = response_module.Response.readany
 
     async def counting(response):
         piece = await readany(response)
         sizes.append(len(piece))
         return piece
 
-    buffered = transport_module.Response._buffered
+    buffered = response_module.Response._buffered
 
     def counting_buffered(response):
         piece = buffered(response)
         sizes.append(len(piece))
         return piece
 
-    monkeypatch.setattr(transport_module.Response, "readany", counting)
-    monkeypatch.setattr(transport_module.Response, "_buffered", counting_buffered)
+    monkeypatch.setattr(response_module.Response, "readany", counting)
+    monkeypatch.setattr(response_module.Response, "_buffered", counting_buffered)
     server.raw(parts)
     async with Wire() as wire:
         error = await failure(wire, server.url, limit=1_000_000)
@@ -750,10 +753,10 @@ async def test_events_without_end_are_not_kept_by_the_transport(server):
 def test_an_error_of_no_known_kind_comes_out_as_it_is():
     bug = KeyError("a bug")
     with pytest.raises(KeyError) as caught:
-        transport_module._open_error(bug, URL("http://llm.lan/v1"), False, None)
+        aiohttp_errors.open_error(bug, URL("http://llm.lan/v1"), False, None)
     assert caught.value is bug
     with pytest.raises(KeyError):
-        transport_module._body_error(bug)
+        aiohttp_errors.body_error(bug)
 
 
 @pytest.mark.parametrize(
@@ -768,5 +771,5 @@ def test_an_error_of_no_known_kind_comes_out_as_it_is():
     ids=repr,
 )
 def test_the_rare_ones(failure, kind):
-    error = transport_module._open_error(failure, URL("http://llm.lan/v1"), False, None)
+    error = aiohttp_errors.open_error(failure, URL("http://llm.lan/v1"), False, None)
     assert error.kind == kind

@@ -2,6 +2,8 @@ import pytest
 
 import rawllm
 from rawllm import Client
+from rawllm.pagination import AsyncPage, SyncPage
+from rawllm.testing import FakeServer
 
 
 @pytest.fixture
@@ -66,8 +68,10 @@ async def test_a_name_that_is_none_is_refused(server, models, name):
 
 
 async def test_an_unknown_model_is_not_found(models):
-    with pytest.raises(rawllm.NotFoundError):
+    with pytest.raises(rawllm.NotFoundError) as caught:
         await models.retrieve("unknown")
+    assert caught.value.request.method == "GET"
+    assert caught.value.request.url.endswith("/v1/models/unknown")
 
 
 async def test_a_list_is_iterated_without_await_too(server, models):
@@ -81,3 +85,23 @@ async def test_a_list_is_iterated_without_await_too(server, models):
 async def test_a_list_that_nobody_waits_for_is_not_asked_for(server, models):
     models.list()
     assert server.requests == []
+
+
+async def test_the_list_is_a_page_without_a_next_one(server, models):
+    page = await models.list()
+    assert isinstance(page, AsyncPage)
+    assert not page.has_next_page()
+    assert page.next_page_info() is None
+    assert [one async for one in page.iter_pages()] == [page]
+    with pytest.raises(RuntimeError, match="no next page"):
+        await page.get_next_page()
+    assert len(server.requests) == 1
+
+
+def test_a_synchronous_page_is_the_same_without_await():
+    with FakeServer() as server, rawllm.OpenAI(base_url=server.url) as client:
+        page = client.models.list()
+        assert isinstance(page, SyncPage)
+        assert [model.id for one in page.iter_pages() for model in one] == ["fake"]
+        with pytest.raises(RuntimeError, match="no next page"):
+            page.get_next_page()

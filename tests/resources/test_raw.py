@@ -318,7 +318,7 @@ async def test_what_is_learned_of_the_server_is_shared_with_the_plain_methods(se
     raw = await parse(messages=MESSAGES, response_format=dict[str, int])
     assert raw.parse().choices[0].message.parsed == {"n": 1}
     assert raw.json()["choices"][0]["message"]["content"] == '{"n": 1}'
-    assert llm.chat.completions._rung.value > 0
+    assert llm._endpoint.rung.value > 0
 
 
 @pytest.mark.parametrize("face", ["with_raw_response", "with_streaming_response"])

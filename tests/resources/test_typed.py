@@ -19,9 +19,9 @@ from rawllm import (
     StructuredOutputError,
     UnprocessableEntityError,
 )
-from rawllm.resources.typed import OBJECT, SCHEMA, WORDS, Rung
+from rawllm.sansio.rung import OBJECT, SCHEMA, WORDS
 from rawllm.sansio.schema import form_of
-from rawllm.testing import Reply
+from rawllm.testing import FakeServer, Reply
 
 
 class City(msgspec.Struct):
@@ -273,11 +273,28 @@ async def test_a_server_that_was_told_in_words_is_not_told_again(server, llm):
     assert rungs(server) == [*ASKED[:2], ASKED[1]]
 
 
-def test_what_was_learned_of_a_server_is_not_unlearned():
-    rung = Rung()
-    rung.learn(WORDS)
-    rung.learn(OBJECT)  # by a call that was under way
-    assert rung.value == WORDS
+async def test_what_was_learned_is_the_endpoints_and_so_shared_by_copies(server, llm):
+    server.handler = refusing("json_schema")
+    await llm.complete("Which?", response_type=City)
+    await llm.with_options(timeout=5).chat.completions.parse(
+        messages=MESSAGES, response_format=City
+    )
+    assert rungs(server) == [*ASKED[:2], ASKED[1]]
+    other = llm.with_options(base_url=server.url)  # another endpoint, for all we know
+    await other.complete("Which?", response_type=City)
+    assert rungs(server)[3:] == ASKED[:2]
+    await other.close()
+
+
+def test_a_synchronous_copy_knows_it_too():
+    with (
+        FakeServer() as server,
+        rawllm.SyncClient(server.url, model="m", max_retries=0) as llm,
+    ):
+        server.handler = refusing("json_schema")
+        llm.complete("Which?", response_type=City)
+        llm.with_options(timeout=5).complete("Which?", response_type=City)
+        assert rungs(server) == [*ASKED[:2], ASKED[1]]
 
 
 async def test_a_server_that_ignores_the_schema_is_told_in_words(server, llm):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from typing import Any
+from collections import OrderedDict
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import example, given, settings
@@ -31,6 +32,10 @@ class FakeModel:
 class Point:
     x: float
     y: Any = None
+
+
+class Picture(NamedTuple):
+    data: bytes
 
 
 def refusal(body: dict[str, Any]) -> str:
@@ -98,6 +103,11 @@ def test_half_a_pair_in_a_name_is_refused_too() -> None:
 @pytest.mark.parametrize("value", [b"hi", bytearray(b"hi"), memoryview(b"hi"), b""])
 def test_bytes_are_refused_and_not_sent_as_base64(body: Any, place: str, value: Any) -> None:
     assert refusal(body(value)) == f"{place} is bytes, which JSON cannot hold; decode it to text"
+
+
+@pytest.mark.parametrize("made", [OrderedDict(image=b"hi"), Picture(b"hi")], ids=["dict", "tuple"])
+def test_nor_where_they_stand_in_a_dict_or_tuple_of_another_type(made: Any) -> None:
+    assert "is bytes, which JSON cannot hold" in refusal({"a": [made]})
 
 
 @pytest.mark.parametrize(
@@ -284,3 +294,11 @@ def test_a_str_of_another_type_is_written_as_text() -> None:
         encode({"model": "m", "input": [_Text("ä"), "b"]})
         == '{"model":"m","input":["ä","b"]}'.encode()
     )
+
+
+def test_messages_may_come_from_any_iterable():
+    messages = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]
+    assert plain_messages(iter(messages)) == messages
+    assert plain_messages(messages) is messages
+    for other in ("text", {"role": "user"}, 3, None):  # the server says what is wrong with it
+        assert plain_messages(other) is other

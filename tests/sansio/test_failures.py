@@ -199,6 +199,7 @@ def test_an_error_carries_what_the_response_said() -> None:
     assert error.headers == {"x-request-id": "r-1", "retry-after": "7"}
     assert error.response.status_code == 429
     assert error.response.headers is error.headers
+    assert error.response.json() == body
 
 
 @pytest.mark.parametrize("where", ["code", "type"])

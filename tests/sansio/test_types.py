@@ -24,6 +24,7 @@ from rawllm.sansio.types import (
     Choice,
     Completion,
     CreateEmbeddingResponse,
+    Embedding,
     FunctionCall,
     Model,
     ModelList,
@@ -282,6 +283,145 @@ def test_only_what_can_hold_no_cycle_is_kept_from_the_collector() -> None:
         if not kind.__struct_config__.gc:
             free = [f.name for f in types.wire_fields(kind) if f.type is Any]
             assert not free, kind
+
+
+# ---------------------------------------------------------------- as pydantic's objects
+
+
+def test_what_a_server_did_not_send_is_unset() -> None:
+    whole = answer(system_fingerprint=None)
+    assert whole.to_dict() == {**WIRE, "system_fingerprint": None}
+    assert whole.model_dump(exclude_unset=True) == whole.to_dict()
+    assert json.loads(whole.to_json()) == whole.to_dict()
+    assert whole.choices[0].message.to_dict() == WIRE["choices"][0]["message"]
+    assert whole.model_fields_set == {*WIRE, "system_fingerprint"}
+
+
+def test_a_messages_content_is_never_left_out_as_unset() -> None:
+    message = ChatCompletionMessage(tool_calls=[ToolCall(id="1")])
+    assert message.to_dict()["content"] is None
+    assert "content" not in message.model_dump(exclude_none=True)
+
+
+def test_reasoning_is_dumped_where_there_is_some() -> None:
+    assert "reasoning" not in ChatCompletionMessage(content="x").model_dump()
+    message = decode(
+        json.dumps(
+            {**WIRE, "choices": [{"index": 0, "message": {"reasoning": "hm", "content": "x"}}]}
+        ).encode(),
+        ChatCompletion,
+    )
+    assert message.choices[0].message.model_dump()["reasoning"] == "hm"
+
+
+def test_json_without_indent_is_compact() -> None:
+    assert Usage(1, 2, 3).model_dump_json(exclude_none=True) == (
+        '{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}'
+    )
+    assert Usage(1, 2, 3).to_json().startswith('{\n  "prompt_tokens": 1')
+
+
+def test_a_part_of_an_answer_is_dumped() -> None:
+    whole = answer()
+    assert whole.model_dump(include={"id", "timings"}) == {"id": "c-1", "timings": {"cache_n": 5}}
+    assert whole.to_dict().keys() - whole.model_dump(
+        exclude={"usage", "choices"}, exclude_none=True
+    ).keys() == {"usage", "choices"}
+
+
+def test_a_copy_is_another_object() -> None:
+    whole = answer()
+    flat, deep = whole.model_copy(update={"model": "other"}), whole.model_copy(deep=True)
+    assert (flat.model, whole.model) == ("other", "m")
+    assert flat.choices is whole.choices
+    deep.choices[0].message.content = "changed"
+    assert whole.text == "hi"
+    assert deep.raw == whole.raw
+
+
+def test_objects_are_made_of_dicts_and_json() -> None:
+    made = ChatCompletion.model_validate(WIRE)
+    assert made == ChatCompletion.model_validate_json(json.dumps(WIRE))
+    assert made.to_dict() == WIRE
+    assert made.timings == {"cache_n": 5}
+    assert ChatCompletion.model_validate(made) is made
+    for bad in ({}, {"choices": 3}, None):
+        with pytest.raises(ValueError, match=r"."):
+            ChatCompletion.model_validate(bad)
+    assert Usage.construct(prompt_tokens=1) == Usage.model_construct(prompt_tokens=1) == Usage(1)
+
+
+def test_iterating_gives_names_and_values() -> None:
+    assert dict(Usage(1, 2, 3))["total_tokens"] == 3
+    assert [name for name, _ in Embedding(embedding=[1.0])] == ["embedding", "index", "object"]
+
+
+def test_a_custom_tools_call_is_read_and_goes_back_without_a_function() -> None:
+    call = {"id": "1", "type": "custom", "custom": {"name": "sh", "input": "ls"}}
+    message = (
+        answer(
+            choices=[
+                {"message": {"role": "assistant", "tool_calls": [call]}, "finish_reason": "stop"}
+            ]
+        )
+        .choices[0]
+        .message
+    )
+    assert message.tool_calls is not None
+    [read] = message.tool_calls
+    assert read.custom is not None
+    assert (read.type, read.custom.name, read.custom.input) == ("custom", "sh", "ls")
+    assert message.to_param()["tool_calls"] == [call]
+
+
+def test_a_functions_call_says_nothing_of_custom_ones() -> None:
+    call = ToolCall(id="1", function=FunctionCall(name="f"))
+    assert call.custom is None
+    assert "custom" not in call.model_dump()
+    assert b"custom" not in msgspec.json.encode(call)
+    assert "custom" not in repr(call)
+
+
+def test_objects_within_an_answer_have_what_the_server_added() -> None:
+    choices = [{**WIRE["choices"][0], "stop_reason": 7}, {**WIRE["choices"][0], "index": 1}]
+    whole = answer(choices=choices)
+    choice, other = whole.choices
+    assert whole.usage is not None
+    assert (choice.stop_reason, choice.message.mood, whole.usage.cost) == (7, "good", 0.1)
+    assert choice.message.model_extra == {"mood": "good"}
+    assert choice.message.to_param() == {"role": "assistant", "content": "hi", "mood": "good"}
+    assert choice.model_dump(exclude_none=True) == choices[0]
+    assert other.model_extra == {}
+    for missing in ("stop_reason", "_mood"):
+        with pytest.raises(AttributeError, match=f"'Choice' object has no attribute '{missing}'"):
+            getattr(other, missing)
+
+
+def test_what_was_set_to_none_does_not_come_back() -> None:
+    message = answer().choices[0].message
+    message.content = None
+    assert message.to_param() == {"role": "assistant", "content": None, "mood": "good"}
+    assert message.to_dict()["content"] is None
+
+
+def test_objects_within_an_answer_are_equal_by_their_fields() -> None:
+    message = answer().choices[0].message
+    assert message == ChatCompletionMessage(content="hi") == answer(id="2").choices[0].message
+    assert message != ChatCompletionMessage(content="ho")
+    assert message != "hi"
+    with pytest.raises(TypeError):
+        hash(message)
+    assert pickle.loads(pickle.dumps(message)).mood == copy.deepcopy(message).mood == "good"
+
+
+def test_an_object_that_stood_elsewhere_has_nothing_to_add() -> None:
+    choice = answer().choices[0]
+    choice._at = (b'{"choices": {}}', 0)
+    assert choice.model_extra == {}
+    choice._at = (b'{"choices": 3}', 0)
+    assert choice.model_extra == {}
+    choice._at = (b'{"choices": ["x"]}', 0)
+    assert choice.model_extra == {}
 
 
 def test_an_answer_that_holds_itself_is_collected() -> None:

@@ -70,7 +70,7 @@ def clients() -> None:
     assert_type(Client().with_options(timeout=5), Client)
     assert_type(Client().copy(max_retries=1), Client)
     assert_type(Client().base_url, str)
-    assert_type(Client().is_closed, bool)
+    assert_type(Client().is_closed(), bool)
 
 
 async def whole() -> None:

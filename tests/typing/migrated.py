@@ -6,7 +6,7 @@ from typing import assert_type
 
 from rawllm import NOT_GIVEN, APIResponse, AsyncAPIResponse, AsyncOpenAI, OpenAI, RawResponse, omit
 from rawllm.sansio.types import Model, ModelList
-from rawllm.types import CompletionUsage, CreateEmbeddingResponse
+from rawllm.types import Completion, CompletionUsage, CreateEmbeddingResponse
 from rawllm.types.chat import (
     ChatCompletion,
     ChatCompletionMessageParam,
@@ -38,10 +38,10 @@ async def asynchronous(client: AsyncOpenAI) -> None:
     vectors: CreateEmbeddingResponse = await client.embeddings.create(model="m", input="a")
     print(vectors.data)
     raw = await client.completions.with_raw_response.create(model="m", prompt="a")
-    assert_type(raw, RawResponse)
+    assert_type(raw, RawResponse[Completion])
     assert_type(raw.headers.get("x-request-id"), str | None)
     async with client.completions.with_streaming_response.create(model="m", prompt="a") as response:
-        assert_type(response, AsyncAPIResponse)
+        assert_type(response, AsyncAPIResponse[Completion])
         async for line in response.iter_lines():
             assert_type(line, str)
     async for model in client.models.list():
@@ -50,9 +50,11 @@ async def asynchronous(client: AsyncOpenAI) -> None:
 
 
 def synchronous(client: OpenAI) -> None:
-    assert_type(client.completions.with_raw_response.create(prompt="a"), RawResponse)
+    raw = client.completions.with_raw_response.create(prompt="a")
+    assert_type(raw, RawResponse[Completion])
+    assert_type(raw.parse(), Completion)
     with client.completions.with_streaming_response.create(prompt="a") as response:
-        assert_type(response, APIResponse)
+        assert_type(response, APIResponse[Completion])
         assert_type(response.read(), bytes)
     with client.chat.completions.stream(messages=messages, response_format=int) as stream:
         assert_type(stream.get_final_completion().choices[0].message.parsed, int | None)

@@ -38,6 +38,7 @@ from ...sansio.types import ChatCompletion, ChatCompletionChunk
 from ...stream import ChatStream, PendingStream
 from ...sync.stream import SyncStream
 from .connected import Connected
+from .errors import in_langchains_words
 from .messages import Pieces, result_of, wire_messages
 
 __all__ = ["ChatRawLLM"]
@@ -73,7 +74,8 @@ class ChatRawLLM(Connected, BaseChatModel):
             callbacks see tokens.
 
     Arguments of `invoke`, `bind` and their kin go into the request as well, and override.
-    Raises rawllm's errors, and pydantic's ValidationError for arguments that cannot work.
+    Raises rawllm's errors, which are langchain-core's too (a RateLimitError is a
+    ModelRateLimitError), and pydantic's ValidationError for arguments that cannot work.
     """
 
     model_config = Connected.model_config  # BaseChatModel, the later base, would win
@@ -127,7 +129,7 @@ class ChatRawLLM(Connected, BaseChatModel):
             return await pending
 
         pieces = Pieces()
-        with SyncStream(self._wait(opened())) as stream:
+        with in_langchains_words(), SyncStream(self._wait(opened())) as stream:
             for chunk in stream:
                 if (piece := pieces.chunk(chunk)) is not None:
                     if run_manager is not None:
@@ -143,19 +145,21 @@ class ChatRawLLM(Connected, BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         pieces = Pieces()
-        async with self._pending(messages, stop, kwargs) as stream:
-            async for chunk in stream:
-                if (piece := pieces.chunk(chunk)) is not None:
-                    if run_manager is not None:
-                        await run_manager.on_llm_new_token(piece.text, chunk=piece)
-                    yield piece
-            yield pieces.last(stream.completion)
+        with in_langchains_words():
+            async with self._pending(messages, stop, kwargs) as stream:
+                async for chunk in stream:
+                    if (piece := pieces.chunk(chunk)) is not None:
+                        if run_manager is not None:
+                            await run_manager.on_llm_new_token(piece.text, chunk=piece)
+                        yield piece
+                yield pieces.last(stream.completion)
 
     async def _complete(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
     ) -> ChatCompletion:
         params = self._params(stop, kwargs)
-        answer: ChatCompletion = await self._client.complete(wire_messages(messages), **params)
+        with in_langchains_words():
+            answer: ChatCompletion = await self._client.complete(wire_messages(messages), **params)
         return answer
 
     def _pending(

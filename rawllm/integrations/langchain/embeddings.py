@@ -13,6 +13,7 @@ from pydantic import Field
 
 from ...resources.embeddings import EMBED_BATCH
 from .connected import Connected
+from .errors import in_langchains_words
 
 __all__ = ["RawLLMEmbeddings"]
 
@@ -27,7 +28,7 @@ class RawLLMEmbeddings(Connected, Embeddings):
         chunk_size: int, texts a request; the requests of one call go out together (32).
         model_kwargs: dict of further arguments of every request.
 
-    Raises rawllm's errors.
+    Raises rawllm's errors, which are langchain-core's too.
     """
 
     dimensions: int | None = None
@@ -42,9 +43,10 @@ class RawLLMEmbeddings(Connected, Embeddings):
         if self.dimensions is not None:
             params["dimensions"] = self.dimensions
         plain = [str(text) for text in texts]  # `message.text` is a subclass of str
-        answer = await self._client.embed(
-            plain, model=self.model_name, batch_size=self.chunk_size, **params
-        )
+        with in_langchains_words():
+            answer = await self._client.embed(
+                plain, model=self.model_name, batch_size=self.chunk_size, **params
+            )
         return answer.vectors
 
     async def aembed_query(self, text: str) -> list[float]:

@@ -1,0 +1,10 @@
+"""`openai.types.shared.function_parameters`.
+
+Defines nothing. Written by benchmarks/conformance/paths.py.
+"""
+
+from ..dicts.tools import FunctionParameters as FunctionParameters
+
+__all__ = [
+    "FunctionParameters",
+]

@@ -1,0 +1,10 @@
+"""`openai.types.shared.metadata`.
+
+Defines nothing. Written by benchmarks/conformance/paths.py.
+"""
+
+from ..dicts.formats import Metadata as Metadata
+
+__all__ = [
+    "Metadata",
+]

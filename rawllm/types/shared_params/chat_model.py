@@ -1,0 +1,10 @@
+"""`openai.types.shared_params.chat_model`.
+
+Defines nothing. Written by benchmarks/conformance/paths.py.
+"""
+
+from ..dicts.formats import ChatModel as ChatModel
+
+__all__ = [
+    "ChatModel",
+]

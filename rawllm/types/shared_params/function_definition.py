@@ -1,0 +1,10 @@
+"""`openai.types.shared_params.function_definition`.
+
+Defines nothing. Written by benchmarks/conformance/paths.py.
+"""
+
+from ..dicts.tools import FunctionDefinition as FunctionDefinition
+
+__all__ = [
+    "FunctionDefinition",
+]

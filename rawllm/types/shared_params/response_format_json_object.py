@@ -1,0 +1,10 @@
+"""`openai.types.shared_params.response_format_json_object`.
+
+Defines nothing. Written by benchmarks/conformance/paths.py.
+"""
+
+from ..dicts.formats import ResponseFormatJSONObject as ResponseFormatJSONObject
+
+__all__ = [
+    "ResponseFormatJSONObject",
+]
