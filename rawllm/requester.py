@@ -27,7 +27,8 @@ from .arguments import (
 from .errors import APIResponseValidationError, ConfigurationError, NotFoundError, RawLLMError
 from .hooks import Hook, setup_logging
 from .net import address
-from .net.call import Attempt, Call
+from .net.attempt import Attempt
+from .net.call import Call
 from .net.clocks import Clock, Clocks, resolve
 from .net.endpoint import Endpoint, Lookup
 from .net.exchange import exchange

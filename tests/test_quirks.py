@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import captures
@@ -18,10 +17,10 @@ import pytest
 
 import rawllm
 from rawllm import Client, Retry, stream
+from rawllm.sansio.chunks import ChunkReader
 from rawllm.sansio.deltas import ChatAccumulator, TextAccumulator
 from rawllm.sansio.lifecycle import State
 from rawllm.sansio.types import ChatCompletionChunk, Completion
-from rawllm.stream import ChatStream
 from rawllm.testing import Raw, Reply, Stream
 
 SYNTHETIC = Path(__file__).parent / "samples" / "synthetic"
@@ -78,25 +77,24 @@ def as_expected(found: dict[str, Any], expected: dict[str, Any]) -> None:
 
 
 def fed(parts: list[bytes], *, text: bool = False, expected: int = 1) -> dict[str, Any]:
-    """What a ChatStream makes of these pieces of a body that then ends."""
-    attempt: Any = SimpleNamespace(
-        call=SimpleNamespace(expected=expected), response=SimpleNamespace(status=200), ended=True
-    )
-    found: Any = ChatStream(
-        attempt,
-        chunk=Completion if text else ChatCompletionChunk,
-        accumulator=TextAccumulator() if text else ChatAccumulator(),
+    """What a ChunkReader makes of these pieces of a body that then ends."""
+    found: Any = ChunkReader(
+        Completion if text else ChatCompletionChunk,
+        TextAccumulator() if text else ChatAccumulator(),
+        expected=expected,
+        status=200,
         max_event_bytes=10**6,
+        keep_usage_chunk=True,
     )
     for part in [*filter(None, parts), b""]:  # an empty piece is the end of the body
-        if not found._lifecycle.ended:
-            found._take(part)
-    error = found._error
+        if not found.lifecycle.ended:
+            found.feed(part)
+    error = found.error
     return {
-        "state": found._lifecycle.state,
-        "done": found.done_seen,
-        "chunks": [chunk._payload for chunk in found._held],
-        "answer": found._accumulator.completion().to_dict(),
+        "state": found.lifecycle.state,
+        "done": found.lifecycle.done_seen,
+        "chunks": [chunk._payload for chunk in found.held],
+        "answer": found.accumulator.completion().to_dict(),
         "error": error and (type(error).__name__, str(error), error.partial),
     }
 

@@ -42,6 +42,11 @@ def base_address(text: str) -> tuple[URL, str | None]:
             "base_url holds a user name or password; pass the key as api_key, or an "
             "Authorization header in default_headers"
         )
+    if url.path.endswith("/completions"):
+        raise ConfigurationError(
+            "base_url ends at the version, as in 'http://localhost:8000/v1': rawllm adds "
+            "/chat/completions itself"
+        )
     return url, None
 
 

@@ -171,7 +171,8 @@ def body_error(failure: Exception) -> APIError:
 
 
 def closed(*, sent: bool = True) -> APIError:
-    return fault("closed", "the client was closed before the answer was complete", sent=sent)
+    reached = "the answer was complete" if sent else "the request was sent"
+    return fault("closed", f"the client was closed before {reached}", sent=sent)
 
 
 def too_large(limit: int) -> APIError:

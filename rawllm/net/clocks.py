@@ -39,7 +39,8 @@ def resolve(timeout: Timeout | float | None, *, stream: bool) -> Clocks:
         try:
             seconds = Timeout(total=timeout).total
         except ConfigurationError as error:
-            raise ConfigurationError(str(error).replace("Timeout(total=", "timeout=(")) from None
+            message = str(error).replace("Timeout(total=", "timeout=", 1).replace(")", "", 1)
+            raise ConfigurationError(message) from None
         assert seconds is not None
         connect = min(10.0, seconds)
         if stream:

@@ -28,7 +28,8 @@ from ..sansio.pace import STRAIN, Permit
 from ..sansio.redact import strike_out
 from ..sansio.retry import decide
 from .aiohttp_errors import PROXY_LOGIN
-from .call import Attempt, Call, failed, tell_attempt, tell_pause, tell_retry
+from .attempt import Attempt, tell_pause
+from .call import Call, failed, tell_attempt, tell_retry
 from .clocks import Clock
 from .endpoint import Endpoint
 from .limiter import Limiter

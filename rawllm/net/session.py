@@ -37,31 +37,18 @@ KEEPALIVE = 4.0
 READ = 64 * 1024
 
 
-class _Handler(ResponseHandler, asyncio.BufferedProtocol):
+class _Handler(ResponseHandler):
     """Tells what aiohttp's does not: that bytes came (its errors are the same for half a response
     head as for none), and, to who reads a body, that its framing broke (3.14.5 tells nobody: the
-    reader would wait until a clock ends it).
+    reader would wait until a clock ends it)."""
 
-    buffer: of the loop. An asyncio.Protocol is handed bytes that asyncio allocates 256 KiB for,
-    on every read: that is a mapping of memory made, faulted in and thrown away for each piece. All
-    connections of a loop can share one buffer, since what stands there is copied before the next
-    one is read.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, buffer: memoryview) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self.known = Connection()
-        self._shared = buffer
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._shared
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self.data_received(self._shared[:nbytes].tobytes())
 
     def data_received(self, data: bytes) -> None:
-        # Also straight from a loop that looks for asyncio.Protocol first, as uvloop does.
-        self.known.heard = True
+        if data:  # aiohttp calls it with none, to go on with what it holds
+            self.known.heard = True
         super().data_received(data)
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
@@ -88,6 +75,29 @@ class _Handler(ResponseHandler, asyncio.BufferedProtocol):
     def _tell_reader(body: aiohttp.StreamReader | None, exc: BaseException) -> None:
         if body is not None and not body.is_eof() and body.exception() is None:
             body.set_exception(exc)
+
+
+class _Buffered(_Handler, asyncio.BufferedProtocol):
+    """For asyncio's own loops. An asyncio.Protocol is handed bytes that they allocate 256 KiB for,
+    on every read: that is a mapping of memory made, faulted in and thrown away for each piece. All
+    connections of a loop can share one buffer, since what stands there is copied before the next
+    one is read.
+
+    Not for uvloop: it looks for asyncio.Protocol first, which aiohttp's handler is too.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, buffer: memoryview) -> None:
+        super().__init__(loop)
+        self._shared = buffer
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._shared
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.known.heard = True
+        ResponseHandler.data_received(self, self._shared[:nbytes].tobytes())
+
+    data_received = ResponseHandler.data_received
 
 
 class _Watching(aiohttp.BaseConnector):
@@ -243,7 +253,9 @@ class Sessions:
         if self._connector is not None:
             session = self._session(self._connector, owner=False)
             return _OfLoop(session, session)
-        factory = partial(_Handler, loop, memoryview(bytearray(READ)))
+        factory: Callable[[], _Handler] = partial(_Handler, loop)
+        if isinstance(loop, asyncio.BaseEventLoop):
+            factory = partial(_Buffered, loop, memoryview(bytearray(READ)))
         return _OfLoop(
             self._session(self._new_connector(factory, fresh=False)),
             self._session(self._new_connector(factory, fresh=True)),

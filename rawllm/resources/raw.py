@@ -12,7 +12,8 @@ from copy import copy as copied
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
-from ..net.call import Attempt, Call
+from ..net.attempt import Attempt
+from ..net.call import Call
 from ..net.endpoint import Endpoint
 from ..net.exchange import exchange
 from ..options import hide

@@ -13,7 +13,8 @@ from collections.abc import AsyncGenerator
 from typing import Any, Generic, TypeVar
 
 from ..errors import APIError, ConfigurationError
-from ..net.call import Attempt, failed
+from ..net.attempt import Attempt
+from ..net.call import failed
 from ..sansio.failures import fault
 from ..stream import ChatStream
 from .raw_response import Head

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 from ..errors import ConfigurationError
-from ..net.call import Attempt
+from ..net.attempt import Attempt
 
 __all__ = ["Head", "RawResponse"]
 

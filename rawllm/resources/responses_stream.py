@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
-from ..errors import APIError, ErrorResponse
-from ..sansio import failures
-from ..sansio.lifecycle import Signal, State
+from ..errors import ErrorResponse
 from ..sansio.parsed import Reader
 from ..sansio.responses import Response
-from ..sansio.responses_events import EventDecoder, ResponseStreamEvent
+from ..sansio.responses_chunks import ResponseReader
+from ..sansio.responses_events import ResponseStreamEvent
 from ..sansio.responses_parsed import ParsedResponse, ResponseEventBuilder, parsed_response
 from ..sansio.schema import Form
 from ..stream import ChatStream
@@ -33,39 +32,7 @@ class ResponseEvents(ChatStream[ResponseStreamEvent, Response]):
     then raised as errors.
     """
 
-    _decoder: EventDecoder
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._decoder = EventDecoder()
-
-    def _move(self, signal: Signal) -> None:
-        # The `[DONE]` that some servers send means nothing where their last word did not come.
-        unfinished = self._lifecycle.state is not State.FINISHED
-        super()._move(Signal.LOST if signal is Signal.DONE and unfinished else signal)
-
-    def _reported(self, payload: bytes) -> None:
-        try:
-            self._decoder.decode(payload, self._status)
-        except APIError as error:
-            if error.kind != "bad_answer":
-                self._break(error)
-                return
-        super()._reported(payload)
-
-    def _break(self, error: APIError | None) -> None:
-        if error is None or error.kind == "body_cut":
-            error = failures.fault(
-                "incomplete",
-                "the stream ended before the response was complete: neither response.completed nor "
-                "response.incomplete came"
-                + ("" if self._accumulator.seen else " (nor anything else)"),
-                status_code=self._status,
-            )
-        elif self._decoder.told is not None:
-            self._accumulator.add(self._decoder.told)
-            self._held.append(self._decoder.told)
-        super()._break(error)
+    _READER = ResponseReader
 
 
 class ResponseStream(Generic[R]):

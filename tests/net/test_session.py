@@ -94,18 +94,30 @@ async def test_fresh_connections_serve_one_request_each():
         await sessions.close()
 
 
-async def test_bytes_are_heard_of_however_the_loop_hands_them_over():
-    """asyncio by way of the buffer; uvloop as to any asyncio.Protocol, which aiohttp's is too. What
-    was heard of is not sent again for free."""
+async def test_bytes_are_heard_of_through_the_buffer_of_asyncios_loops():
     sessions = Sessions()
-    for hand_over in ("buffer_updated", "data_received"):
-        handler = sessions.get().connector._factory()
-        assert not handler.known.heard
-        buffer = handler.get_buffer(-1)
-        buffer[:4] = b"HTTP"
-        getattr(handler, hand_over)(4 if hand_over == "buffer_updated" else b"HTTP")
-        assert handler.known.heard
-        assert handler._tail == b"HTTP"
+    handler = sessions.get().connector._factory()
+    handler.data_received(b"")  # aiohttp's own, when reading goes on
+    assert not handler.known.heard
+    handler.get_buffer(-1)[:4] = b"HTTP"
+    handler.buffer_updated(4)
+    assert handler.known.heard
+    assert handler._tail == b"HTTP"
+    await sessions.close()
+
+
+async def test_bytes_are_heard_of_in_other_loops_too(monkeypatch):
+    """uvloop takes what is an asyncio.Protocol for one, a BufferedProtocol or not. What was heard
+    of is not sent again for free."""
+    monkeypatch.setattr(asyncio, "BaseEventLoop", type("Other", (), {}))
+    sessions = Sessions()
+    handler = sessions.get().connector._factory()
+    assert not isinstance(handler, asyncio.BufferedProtocol)
+    handler.data_received(b"")
+    assert not handler.known.heard
+    handler.data_received(b"HTTP")
+    assert handler.known.heard
+    assert handler._tail == b"HTTP"
     await sessions.close()
 
 

@@ -258,6 +258,7 @@ async def test_a_client_that_was_closed(server):
     await wire.sessions.close()
     error = await failure(wire, server.url)
     assert (error.kind, error.sent) == ("closed", False)
+    assert str(error) == "the client was closed before the request was sent"
     assert server.attempts == 1
 
 
