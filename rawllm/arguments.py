@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import ssl as ssl_module
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ._version import __version__
@@ -64,7 +64,14 @@ def checked_key(key: Any) -> Secret | Callable[[], Any] | None:
 
 
 def checked_hooks(hooks: Any) -> tuple[Hook, ...]:
+    if not callable(hooks) and not isinstance(hooks, Iterable):
+        raise ConfigurationError(
+            f"hooks= takes callables that take one event, not {type(hooks).__name__}"
+        )
     found = (hooks,) if callable(hooks) else tuple(hooks)
+    for hook in found:
+        if isinstance(hook, type):
+            raise ConfigurationError(f"hooks= takes hooks, and {hook.__name__} is a class: call it")
     if not all(callable(hook) for hook in found):
         raise ConfigurationError("hooks= takes callables that take one event")
     if any(inspect.iscoroutinefunction(hook) for hook in found):

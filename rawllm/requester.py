@@ -375,7 +375,7 @@ class Requester(Settings):
         except (NotFoundError, APIResponseValidationError) as error:
             raise ConfigurationError(
                 f"no model was given, and {self.base_url} did not list its own: {error}. "
-                "Pass model="
+                "Name one: model=, or --model on the command line"
             ) from None
         if len(listed) == 1:
             return listed[0]
@@ -383,7 +383,7 @@ class Requester(Settings):
         raise ConfigurationError(
             f"no model was given, and {self.base_url} lists {len(listed)}"
             + (f" ({shown})" if listed else "")
-            + ": pass model="
+            + ": name one, model= or --model on the command line"
         )
 
 

@@ -110,9 +110,9 @@ def test_wrong_answers_have_no_figure(server):
 
 
 def test_a_client_that_dies_says_why():
-    with Worker("openai", sys.executable) as worker:
+    with Worker("litellm", sys.executable) as worker:
         task = {"stream": False, "concurrency": 1, "seconds": 0, "wanted": 1}
-        with pytest.raises(Failure, match="No module named 'openai'"):
+        with pytest.raises(Failure, match="No module named 'litellm'"):
             worker.do(do="load", url="http://127.0.0.1:9/v1", **task)
 
 

@@ -340,6 +340,8 @@ def refusal(call, *arguments, **options):
         ({"base_url": "http://h/v 1"}, "blank"),
         ({"base_url": f"http://me:{KEY}@h/v1"}, "api_key"),
         ({"base_url": "unix://relative.sock"}, "unix:///absolute/path.sock"),
+        ({"base_url": f"{BASE}/chat/completions/"}, "rawllm adds /chat/completions itself"),
+        ({"base_url": f"{BASE}/completions"}, "ends at the version"),
         ({"base_url": URL(BASE)}, "is a str, not URL"),
         ({"base_url": "https://api.openai.com/v1"}, "needs a key"),
         ({"api_key": f"{KEY}\r\nX: y"}, "api_key"),
@@ -363,6 +365,9 @@ def refusal(call, *arguments, **options):
         ({"proxy": 3128}, "proxy= is a str"),
         ({"ssl": "cert.pem"}, "ssl.SSLContext"),
         ({"hooks": [print, 3]}, "callables"),
+        ({"hooks": 3}, "callables that take one event, not int"),
+        ({"hooks": Timeout}, "Timeout is a class: call it"),
+        ({"hooks": [print, Timeout]}, "Timeout is a class: call it"),
         ({"limits": 5}, "rawllm.Limits"),
         ({"timeout": "5"}, "seconds"),
         ({"timeout": -1}, "positive"),
@@ -748,9 +753,9 @@ async def test_none_and_not_given_are_no_model(lister, model):
 @pytest.mark.parametrize(
     ("models", "says"),
     [
-        ([], "lists 0: pass model="),
-        (["a", "b"], "lists 2 (a, b): pass model="),
-        (list("abcdefg"), "lists 7 (a, b, c, d, e, …): pass model="),
+        ([], "lists 0: name one, model= or"),
+        (["a", "b"], "lists 2 (a, b): name one, model= or"),
+        (list("abcdefg"), "lists 7 (a, b, c, d, e, …): name one, model= or"),
     ],
 )
 async def test_a_server_of_no_or_many_models_needs_a_name(lister, models, says):
@@ -765,7 +770,7 @@ async def test_a_server_of_no_or_many_models_needs_a_name(lister, models, says):
 async def test_a_server_that_lists_no_models_needs_a_name(lister, body):
     lister.reply(status=200 if body else 404, body=body)
     async with Client(lister.url, max_retries=0) as llm:
-        with pytest.raises(rawllm.ConfigurationError, match=r"did not list its own.*Pass model=$"):
+        with pytest.raises(rawllm.ConfigurationError, match=r"did not list its.*Name one: model="):
             await llm.complete("x")
 
 

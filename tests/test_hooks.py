@@ -237,6 +237,18 @@ async def test_retries_and_pauses_are_warnings(server, caplog):
     assert paused[1].endswith(" s: RateLimitError")
 
 
+async def test_what_happened_to_a_connection_is_in_the_log(caplog, unused_tcp_port):
+    caplog.set_level(logging.INFO, logger="rawllm")
+    url = f"http://127.0.0.1:{unused_tcp_port}/v1"
+    async with Client(url, model="m", max_retries=0) as client:
+        with pytest.raises(rawllm.APIConnectionError):
+            await client.complete("secret")
+    *_, (level, text) = lines(caplog)
+    assert level == "INFO"
+    assert "Connection refused" in text
+    assert f"127.0.0.1:{unused_tcp_port}" in text
+
+
 async def test_an_attempt_is_one_line_at_debug(server, caplog):
     caplog.set_level(logging.DEBUG, logger="rawllm")
     server.fail(500, body={"error": {"message": "secret"}})

@@ -165,11 +165,12 @@ def test_only_the_standard_library_and_three_packages_are_needed():
     extras = {
         "fastapi": ("rawllm.integrations.fastapi",),
         "langchain_core": ("rawllm.integrations.langchain",),
-        "opentelemetry": ("rawllm.integrations.otel",),
+        "opentelemetry": ("rawllm.integrations.fastapi", "rawllm.integrations.otel"),
         "prometheus_client": ("rawllm.integrations.prometheus",),
         "pydantic": ("rawllm.integrations.fastapi", "rawllm.integrations.langchain"),
         "pytest": ("rawllm.pytest_plugin",),
         "starlette": ("rawllm.integrations.fastapi",),
+        "typing_extensions": ("rawllm.types.dicts.typed_dict",),
         "uvicorn": ("rawllm.integrations.fastapi",),
         "xllamacpp": ("rawllm.local",),
     }

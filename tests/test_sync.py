@@ -706,6 +706,15 @@ ENDS = {
         atexit.register(late)
         llm.complete('x')
     """,
+    "an exit handler closes": "import atexit; atexit.register(llm.close); llm.complete('x')",
+    "an exit handler closes what was not used": "import atexit; atexit.register(llm.close)",
+    "a destructor closes": """
+        class App:
+            def __del__(self, close=llm.close):
+                close()
+        app = App()
+        llm.complete('x')
+    """,
 }
 
 

@@ -136,8 +136,9 @@ Every public name of {theirs}, and what {ours} has of it: the same under the sam
 difference, or not here. Methods are the same where they take all of openai-python's arguments; what
 is asked of `client` holds for `AsyncOpenAI` and, without `await`, for `OpenAI`. `openai.types` is
 `rawllm.types`, module by module; what belongs to an endpoint or a tool that is not here has no type
-here either. Arguments that openai-python does not know, and refuses, go to the server. For what
-rawllm has besides, see the [API](api.md); for how to change over,
+here either. Answers have the wire's fields and pydantic's methods that read them; they are Structs
+and no pydantic models. Arguments that openai-python does not know, and refuses, go to the server.
+For what rawllm has besides, see the [API](api.md); for how to change over,
 [coming from openai](coming-from-openai.md); for what programs print with either,
 [the same code](same-code.md).
 

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 __all__ = ["DIFFERS", "NOT_HERE", "reason_of"]
 
+_RESPONSE = (
+    "`parse()` takes no `to=`; the body is read once; no `elapsed`, `http_version`, `http_request`"
+)
+
 #: Name → how it differs. All other names that both have are the same.
 DIFFERS = {
     "AsyncOpenAI(api_key=)": "needed for api.openai.com only",
@@ -29,8 +33,8 @@ DIFFERS = {
     "openai.ChatCompletion": "the answer's class; there a name of before 1.0, which raises",
     "openai.Completion": "the answer's class; there a name of before 1.0, which raises",
     "openai.audio": "a function that makes a part of a message; there a resource of the module's",
-    "openai.APIResponse": "`parse()` takes no `to=`; the body is read once",
-    "openai.AsyncAPIResponse": "`parse()` takes no `to=`; the body is read once",
+    "openai.APIResponse": _RESPONSE,
+    "openai.AsyncAPIResponse": _RESPONSE,
     "openai.Client": "the asynchronous client: `SyncClient` and `OpenAI` are the others",
     "openai.DEFAULT_TIMEOUT": "a `rawllm.Timeout`",
     "openai.Stream": "leaving a loop over it closes it; one that was cut raises "
@@ -50,7 +54,7 @@ _SOCKET = "a WebSocket and not a request"
 _VENDOR = "signs requests in a vendor's own way; a `base_url=` and `default_headers=` reach its " \
     "OpenAI-compatible endpoint"  # fmt: skip
 _HTTPX = "belongs to httpx, and rawllm speaks aiohttp: `connector=`, `proxy=`, `ssl=`, `limits=`"
-_LOW = "the inside of that SDK; an argument it does not know goes to the server as it is"
+_LOW = "the inside of that SDK; `extra_body=` adds any field to the requests that are here"
 _MODULE = "use of the module as a client: make a `Client` or a `SyncClient`"
 _OLD = "a name of before 1.0, which only raises there"
 _KEYS = "for endpoints that are not here"

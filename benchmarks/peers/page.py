@@ -295,9 +295,13 @@ _SECTIONS = (
 
 #: File → what it shows, its unit, and the section that it heads.
 _CHARTS = {
-    "calls": ("CPU for a call, 32 at once, against the plain aiohttp loop", "", "Calls"),
+    "calls": (
+        "CPU for a call, 32 at once, against the plain aiohttp loop (log scale)",
+        "",
+        "Calls",
+    ),
     "streams": (
-        "CPU for a streamed event, 32 at once, 16 a write, against the plain loop",
+        "CPU for a streamed event, 32 at once, 16 a write, against the plain loop (log scale)",
         "",
         "Streams, 16 events a write",
     ),

@@ -26,7 +26,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("prompt", metavar="PROMPT", help="the question; - reads stdin as UTF-8")
     parser.add_argument("--system", metavar="TEXT", help="a system message")
     parser.add_argument("--model", metavar="ID", help="the model; may be left out if there is one")
-    parser.add_argument("--max-tokens", type=count, metavar="N", help="end the answer after N")
+    parser.add_argument(
+        "--max-tokens", type=count, metavar="N", help="end the answer after N tokens"
+    )
     parser.add_argument("--temperature", type=at_least_zero, metavar="T", help="0: the likeliest")
     parser.add_argument("--json", action="store_true", help="the whole completion as one JSON line")
     add_endpoint_options(parser)

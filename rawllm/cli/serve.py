@@ -18,6 +18,14 @@ from .common import count, say, whole
 #: Callers of a gateway must send it, where it is set.
 KEY = "RAWLLM_GATEWAY_KEY"
 
+#: Seconds that a gateway's callers wait where the server behind it asks for patience. Of more they
+#: are told: many would have given up before.
+PATIENCE = 10.0
+
+#: Addresses that nobody else reaches, and the names that lead there.
+LOCAL = ("127.0.0.1", "::1", "localhost")
+HOSTS = ("127.0.0.1", "[::1]", "localhost")
+
 #: What belongs to one of the two only, and what it is where nothing is given.
 EMBEDDED = {"slots": 4, "threads": 1}
 GATEWAY = {"host": "127.0.0.1", "model": None, "max_body": None, "concurrency": None}
@@ -109,17 +117,27 @@ def _gateway(args: argparse.Namespace) -> int:
         raise ConfigurationError(
             f"--upstream needs {error.name}: pip install 'rawllm[serve]'"
         ) from None
-    from .. import Client
+    from .. import Client, Retry
 
+    if not args.upstream.strip():  # Client would take OPENAI_BASE_URL, or OpenAI's own
+        raise ConfigurationError("--upstream is empty: give the base URL of the server behind it")
     key = os.environ.get(KEY, "").strip() or None
-    client = Client(args.upstream, model=args.model, hooks=PrometheusHooks())
+    local = args.host in LOCAL
+    client = Client(
+        args.upstream,
+        model=args.model,
+        retry=Retry(max_retry_after=PATIENCE),
+        hooks=PrometheusHooks(),
+    )
     given = {name: getattr(args, name) for name in ("concurrency", "max_body")}
     limits = {name: value for name, value in given.items() if value is not None}
 
     def ready(url: str) -> None:
-        if key is None and args.host not in ("127.0.0.1", "::1", "localhost"):
+        if key is None and not local:
             say(f"whoever reaches {args.host} can use this gateway: {KEY} sets a key for it")
         print(f"OPENAI_BASE_URL={url}/v1", flush=True)
 
-    serve(gateway(client, api_key=key, **limits), host=args.host, port=args.port, ready=ready)
+    hosts = HOSTS if local and key is None else None
+    app = gateway(client, api_key=key, hosts=hosts, **limits)
+    serve(app, host=args.host, port=args.port, ready=ready)
     return 0

@@ -19,7 +19,7 @@ from ..hooks import (
 from ..sansio.pace import Permit
 from ..sansio.redact import cleaned
 from ..sansio.types import Timing, Usage
-from .call import Call
+from .call import Call, named
 from .endpoint import Endpoint
 from .limiter import Limiter
 from .response import Response
@@ -122,8 +122,6 @@ class Attempt:
 
 
 def tell_pause(attempt: Attempt, error: APIError, seconds: float) -> None:
-    logger.warning(
-        "%s paused for %.2f s: %s", attempt.endpoint.label, seconds, type(error).__name__
-    )
+    logger.warning("%s paused for %.2f s: %s", attempt.endpoint.label, seconds, named(error))
     if attempt.call.hooks:
         attempt.call.emit(EndpointPaused, seconds=seconds, error=type(error).__name__)

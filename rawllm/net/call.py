@@ -13,7 +13,7 @@ from typing import Any
 from yarl import URL
 
 from ..arguments import put_headers
-from ..errors import APIError
+from ..errors import APIConnectionError, APIError
 from ..hooks import (
     CallFailed,
     Hook,
@@ -28,7 +28,7 @@ from .address import shown
 from .clocks import Clock, Clocks
 from .slot import Headers
 
-__all__ = ["Call", "failed", "tell_attempt", "tell_retry"]
+__all__ = ["Call", "failed", "named", "tell_attempt", "tell_retry"]
 
 _call_ids = itertools.count(1)
 
@@ -163,8 +163,14 @@ def failed(call: Call, error: BaseException, now: float) -> None:
             call.label,
             now - call.started,
             call.attempts,
-            type(error).__name__,
+            named(error),
         )
+
+
+def named(error: APIError) -> str:
+    """Its class, and what happened where no server had a word in it: those may quote the prompt."""
+    name = type(error).__name__
+    return f"{name}: {error.message}" if isinstance(error, APIConnectionError) else name
 
 
 def tell_attempt(call: Call, outcome: object) -> None:
@@ -180,7 +186,7 @@ def tell_retry(call: Call, error: APIError, wait: float) -> None:
             call.label,
             wait,
             call.attempts,
-            type(error).__name__,
+            named(error),
         )
     if call.hooks:
         call.emit(Retrying, attempt=call.attempts, wait=wait, error=type(error).__name__)

@@ -29,7 +29,7 @@ from ..sansio.redact import strike_out
 from ..sansio.retry import decide
 from .aiohttp_errors import PROXY_LOGIN
 from .attempt import Attempt, tell_pause
-from .call import Call, failed, tell_attempt, tell_retry
+from .call import Call, failed, named, tell_attempt, tell_retry
 from .clocks import Clock
 from .endpoint import Endpoint
 from .limiter import Limiter
@@ -235,7 +235,7 @@ def _missing_v1(base_url: URL) -> str:
 def _judge(attempt: Attempt, error: APIError) -> float | None:
     """Seconds to wait before the next try, or None to raise the error."""
     call, endpoint, limiter = attempt.call, attempt.endpoint, attempt.limiter
-    tell_attempt(call, type(error).__name__)
+    tell_attempt(call, named(error))
     if call.hooks:
         call.emit(
             AttemptFailed,

@@ -207,7 +207,7 @@ def _fit_union(value: Any, kinds: tuple[Any, ...]) -> Any:
         if type(None) in kinds:
             return None
         raise _Unfit("null where it is not allowed")
-    kinds = tuple(kind for kind in kinds if kind is not type(None))
+    kinds = tuple(kind for kind in kinds if kind not in (type(None), msgspec.UnsetType))
     if len(kinds) > 1:
         # Lists or text, as an embedding is: bent into the other, a list with a hole would be text.
         kinds = (str,) if isinstance(value, str) else tuple(k for k in kinds if k is not str)

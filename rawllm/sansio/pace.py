@@ -66,6 +66,7 @@ class Pace:
         self.error: APIError | None = None  # what paused it, None while open
         self.level: Level | None = None  # how many may be in flight, where that is to be found
         self.taken_at = -math.inf  # when the latest request was sent that was accepted
+        self._asked_until = -math.inf  # when the server wants to be asked again
         self._down_since: float | None = None
         self._epoch = 0
         self._strikes = 0
@@ -97,7 +98,12 @@ class Pace:
         if deadline is not None and now + remaining >= deadline:
             return True
         if not policy.max_outage:
-            return policy.attempts == 1
+            # Who does not try again wants to know at once that the endpoint is down; but one
+            # refusal is no outage: a loop of such calls must not fail until the pause is over.
+            if policy.attempts == 1 and remaining > PATIENCE:
+                return True
+            # The server's own wish, which may go beyond the pause: `longest` bounds only that.
+            return self._asked_until - now > policy.max_retry_after
         left = policy.max_outage - self.outage(now)
         return left <= 0.0 or (remaining > policy.max_retry_after and remaining >= left)
 
@@ -155,7 +161,9 @@ class Pace:
         bring 64 refusals, which are one event. Only a longer Retry-After still counts: it prolongs
         the pause, or begins another where the endpoint was open again.
         """
-        asked = min(error.retry_after or 0.0, self.longest)
+        wish = error.retry_after or 0.0
+        asked = min(wish, self.longest)
+        self._asked_until = max(self._asked_until, now + wish)
         if self.level is not None and error.kind in OVERLOAD:
             enough = self.level.refused(permit.at, permit.load, now, busy=busy)
             if enough and self.open and not asked:

@@ -36,6 +36,33 @@ __all__ = [
 
 O = TypeVar("O", bound="Open")  # noqa: E741
 
+_OtherType: TypeAlias = Literal[
+    "additional_tools",
+    "apply_patch_call",
+    "apply_patch_call_output",
+    "code_interpreter_call",
+    "compaction",
+    "computer_call",
+    "computer_call_output",
+    "custom_tool_call_output",
+    "file_search_call",
+    "function_call_output",
+    "image_generation_call",
+    "local_shell_call",
+    "local_shell_call_output",
+    "mcp_approval_request",
+    "mcp_approval_response",
+    "mcp_call",
+    "mcp_list_tools",
+    "program",
+    "program_output",
+    "shell_call",
+    "shell_call_output",
+    "tool_search_call",
+    "tool_search_output",
+    "web_search_call",
+]
+
 
 class Open(Wire, kw_only=True):
     """An object within an answer. What a server adds is there by attribute, and goes back with
@@ -76,6 +103,12 @@ class Open(Wire, kw_only=True):
 
 class Fields(Open):
     """An object of which nothing is declared: all fields by attribute."""
+
+    if TYPE_CHECKING:
+        # The types of items that are not declared: else `item.type == "message"` could be one of
+        # these to a type checker, and it would not know a message by it.
+        @property
+        def type(self) -> _OtherType: ...
 
 
 @cache

@@ -106,6 +106,13 @@ class Wire(msgspec.Struct):
         """An object from JSON. Raises ValueError where it is none."""
         return cls.model_validate(json.loads(text))
 
+    def _made_of_dicts(self) -> None:
+        """What was made by hand, of dicts in place of objects, as pydantic's models take them."""
+        for field in wire_fields(type(self)):
+            value = getattr(self, field.name)
+            if isinstance(value, (dict, list)):
+                setattr(self, field.name, msgspec.convert(value, field.type))
+
     @classmethod
     def construct(cls, _fields_set: Any = None, **values: Any) -> Self:
         """An object from its fields, unchecked."""
@@ -445,6 +452,12 @@ class ChatCompletion(Answer, kw_only=True):
     system_fingerprint: str | None = None
     usage: Usage | None = None
 
+    def __post_init__(self) -> None:
+        choices: Any = self.choices
+        usage: Any = self.usage
+        if (choices and type(choices[0]) is dict) or type(usage) is dict:
+            self._made_of_dicts()
+
     def _keep(self, payload: bytes) -> None:
         # On every call: few words, and no calls.
         self._payload = payload
@@ -585,6 +598,12 @@ class CreateEmbeddingResponse(Answer, kw_only=True):
     model: str = ""
     object: str = "list"
     usage: Usage | None = None
+
+    def __post_init__(self) -> None:
+        data: Any = self.data
+        usage: Any = self.usage
+        if (data and type(data[0]) is dict) or type(usage) is dict:
+            self._made_of_dicts()
 
     @property
     def vectors(self) -> list[list[float]]:

@@ -26,6 +26,7 @@ __all__ = [
     "blocking",
     "described_by",
     "in_background",
+    "stopping",
     "take",
 ]
 
@@ -169,9 +170,14 @@ def background() -> Background:
     return found
 
 
+def stopping() -> bool:
+    """Whether the interpreter's end has ended it."""
+    return _background is not None and _background.stopping
+
+
 def in_background(coroutine: Callable[[], Coroutine[Any, Any, object]]) -> None:
     """Have it run if there is a loop, from any thread, and wait for nothing."""
-    if _background is not None and not _background.stopping:
+    if _background is not None and not stopping():
         Started(_background, coroutine(), lambda _: None).start()
 
 

@@ -26,7 +26,7 @@ from ..resources.faces import HoldsFaces
 from ..sansio.types import ChatCompletion, ChatCompletionChunk, CreateEmbeddingResponse
 from ..settings import Settings
 from ..stream import ChatStream
-from .background import background, blocking, described_by, in_background
+from .background import background, blocking, described_by, in_background, stopping
 from .mapping import Feed
 from .resources import SyncChat, SyncCompletions, SyncEmbeddings, SyncModels
 from .stream import SyncStream
@@ -250,7 +250,10 @@ class SyncClient(HoldsFaces, Settings):
 
     copy = with_options
 
-    close = blocking(Client.close)
+    @described_by(Client.close)
+    def close(self) -> None:
+        if not stopping():  # or the loop's end has closed them all: exit handlers may close, too
+            background().run(self._async.close())
 
     def __enter__(self) -> Self:
         return self

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -38,9 +39,14 @@ async def test_the_page_is_served_and_may_load_nothing_from_elsewhere(url):
     status, headers, body = await get(url, "/")
     assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert body.lstrip().lower().startswith("<!doctype html>")
-    policy = headers["content-security-policy"]
+    # Its own policy names hashes; one in a header that allowed more would allow nothing more.
+    assert headers["content-security-policy"] == "frame-ancestors 'none'"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-cache"
+    policy = re.search('<meta http-equiv="Content-Security-Policy" content="([^"]*)">', body)[1]
     assert "default-src 'none'" in policy
     assert "connect-src 'self'" in policy
+    assert "unsafe" not in policy
     assert "http" not in policy
 
 

@@ -70,6 +70,8 @@ async def test_model_system_and_other_arguments_go_upstream(server):
         {"prompt": "x", "model": 5},
         {"prompt": "x", "stream": True},
         {"prompt": "x", "messages": []},
+        b'{"prompt": "", "temperature": NaN}',
+        b'{"prompt": "\\ud800"}',
     ],
 )
 async def test_a_body_that_does_not_fit_is_422(server, body):
@@ -77,6 +79,7 @@ async def test_a_body_that_does_not_fit_is_422(server, body):
         status, answer = await generate(url, body)
     assert status == 422
     assert answer["detail"]
+    assert all(set(found) == {"type", "loc", "msg"} for found in answer["detail"])
     assert server.attempts == 0
 
 

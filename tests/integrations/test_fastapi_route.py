@@ -16,6 +16,7 @@ from rawllm.integrations.fastapi import (
     install_error_handlers,
     lifespan,
     openai_router,
+    route,
 )
 from rawllm.testing import Reply
 
@@ -35,7 +36,34 @@ async def post(url, path=PATH, body=CHAT, **headers):
     return await (await Caller.post(url, path, body, **headers)).answer()
 
 
-# ── the size of a body ────────────────────────────────────────────────────────────────────────
+# ── the type and the size of a body ───────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("path", [PATH, "/v1/embeddings", "/generate"])
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+async def test_only_json_is_taken_for_json(server, path, kind):
+    """A page on any site may post the others without a preflight."""
+    body = {**CHAT, "input": "hi"} if path != "/generate" else {"prompt": "hi"}
+    async with serving(application(server)) as url:
+        status, _, answer = await post(url, path, body, content_type=kind)
+        assert (status, b"Content-Type: application/json" in answer) == (415, True)
+        kind = "Application/JSON; charset=utf-8"
+        assert (await post(url, path, body, content_type=kind))[0] == 200
+
+
+async def test_a_body_that_stays_away_is_408_and_its_place_free_again(server, monkeypatch):
+    monkeypatch.setattr(route, "PATIENCE", 0.05)
+    monkeypatch.setattr(route, "DISCARD_SECONDS", 0.0)
+    async with serving(application(server, concurrency=1)) as url:
+        status, _, body = await post(url, body=b"{", content_length="100")
+        assert (status, b"did not come" in body) == (408, True)
+        assert (await post(url))[0] == 200
+
+
+async def test_who_announces_too_much_and_sends_nothing_is_told(server, monkeypatch):
+    monkeypatch.setattr(route, "DISCARD_SECONDS", 0.05)
+    async with serving(application(server, max_body=300)) as url:
+        assert (await post(url, body=b"", content_length="301"))[0] == 413
 
 
 @pytest.mark.parametrize(("size", "status"), [(300, 200), (301, 413)])
@@ -311,6 +339,7 @@ async def test_an_app_may_be_started_twice_where_the_client_is_made_each_time(se
         ({"max_body": 0}, "max_body"),
         ({"api_key": " "}, "empty"),
         ({"api_key": "x", "forward_authorization": True}, "exclude"),
+        ({"hosts": "localhost"}, "a list"),
     ],
 )
 def test_options_that_cannot_work_are_refused_at_once(server, options, says):
@@ -318,6 +347,38 @@ def test_options_that_cannot_work_are_refused_at_once(server, options, says):
         lifespan(Client(server.url), **options)
     with pytest.raises(ConfigurationError, match="not str"):
         lifespan("http://a/v1")
+
+
+async def test_a_second_start_with_a_closed_client_fails_and_says_what_to_do(server):
+    opened = lifespan(Client(server.url))
+    async with opened(None):
+        pass
+    with pytest.raises(ConfigurationError, match="what makes one"):
+        async with opened(None):
+            pass
+    again = lifespan(lambda: Client(server.url))
+    for _ in range(2):
+        async with again(None):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LOCALHOST:8080", 200),
+        ("[::1]:8080", 200),
+        ("[::1]", 200),
+        ("evil.example", 421),
+        ("localhost.evil.example:8080", 421),
+        ("evil.example:localhost", 421),
+    ],
+)
+async def test_only_the_names_in_hosts_are_answered_to(server, host, status):
+    """A page may make its own name lead to this machine, and is then of the same origin."""
+    async with serving(application(server, hosts=["Localhost", "[::1]"])) as url:
+        assert (await post(url, host=host))[0] == status
+    assert server.attempts == (status == 200)
 
 
 def test_the_key_shows_nowhere():

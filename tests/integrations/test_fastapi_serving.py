@@ -130,6 +130,26 @@ def test_its_options_and_its_key_hold(upstream):
         held.close()
 
 
+def test_without_a_key_it_answers_to_the_names_of_this_machine_only(upstream):
+    with Gateway("--upstream", upstream.url, "--port", "0") as gateway:
+        names = {"localhost": 200, f"127.0.0.1:{gateway.port}": 200, "evil.example": 421}
+        for host, status in names.items():
+            assert gateway.ask("POST", "/generate", {"prompt": "x"}, host=host).status == status
+    with Gateway("--upstream", upstream.url, "--port", "0", RAWLLM_GATEWAY_KEY="k") as gateway:
+        headers = {"host": "proxy.example", "authorization": "Bearer k"}
+        assert gateway.ask("POST", "/generate", {"prompt": "x"}, **headers).status == 200
+
+
+def test_a_long_pause_is_told_to_all_callers_and_waited_for_by_none(upstream):
+    upstream.fail(429, headers={"retry-after": "60"})
+    with Gateway("--upstream", upstream.url, "--port", "0") as gateway:
+        for least in (60, 1):  # the second is not before the gateway itself asks again
+            refused = gateway.ask("POST", "/generate", {"prompt": "x"})
+            assert refused.status == 429
+            assert int(refused.headers["retry-after"]) >= least
+    assert upstream.attempts == 1
+
+
 def test_who_listens_to_the_world_without_a_key_is_warned(upstream):
     argv = ("--upstream", upstream.url, "--port", "0", "--host", "0.0.0.0")
     with Gateway(*argv) as gateway:
@@ -170,6 +190,8 @@ def test_a_port_in_use_is_one_line(failing):
     ("argv", "says"),
     [
         (("--upstream", "nonsense"), "no scheme"),
+        (("--upstream", " "), "--upstream is empty"),
+        (("--upstream", "http://a/v1", "--port", "65536"), "port 65536: must be 0 to 65535"),
         (("--upstream", "http://a/v1", "--host", "no such host"), "no address of this machine"),
         (("--upstream", "http://a/v1", "--slots", "2"), "--slots belongs to the embedded model"),
         (("--max-body", "5"), "--max-body needs --upstream URL"),

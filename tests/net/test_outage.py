@@ -286,7 +286,7 @@ def test_calls_whose_deadline_the_pause_outlasts_get_the_refusal_and_not_a_timeo
     assert all(error.retry_after > 0.0 for error in waiting)
 
 
-def test_calls_without_retries_fail_at_once_while_the_endpoint_is_paused():
+def test_calls_without_retries_soon_fail_at_once_while_the_endpoint_is_down():
     server = Server(down=(0.0, 3600.0))
 
     async def main():
@@ -297,8 +297,24 @@ def test_calls_without_retries_fail_at_once_while_the_endpoint_is_paused():
                     await llm.complete("hi")
             return loop.time()
 
-    assert run(main()) == 0.0
-    assert len(server.refused) == 1
+    assert run(main()) <= 0.5 + 1.0  # two pauses of a second at most; all others are longer
+    assert len(server.refused) == 3
+
+
+def test_a_loop_without_retries_loses_no_call_but_the_one_that_was_refused():
+    server = Server(down=(0.0, 0.01))
+
+    async def main():
+        failed = 0
+        async with client(server, max_retries=0) as llm:
+            for _ in range(300):
+                try:
+                    await llm.complete("hi")
+                except APIConnectionError:
+                    failed += 1
+        return failed
+
+    assert run(main()) == 1
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -378,6 +378,8 @@ def test_silent_is_an_endpoint_that_accepted_nothing_sent_since() -> None:
         (Retry(), 130.0, True),
         (Retry(), 130.1, False),
         (Retry(attempts=1), None, True),
+        (Retry(max_retry_after=29.0), None, True),
+        (Retry(max_retry_after=30.0), None, False),
         (Retry(attempts=1, max_outage=60.0), None, False),
         (Retry(attempts=1, max_outage=60.0), 130.0, True),
         (Retry(max_outage=20.0), None, True),  # as old as it is
@@ -392,6 +394,38 @@ def test_who_had_better_not_wait(policy: Retry, deadline: float | None, too_long
     refuse(pace, 100.0, asked=30.0, dice=0.0)
     assert pace.too_long(100.0, deadline=deadline, policy=policy) is too_long
     assert not pace.too_long(130.0, deadline=deadline, policy=policy)  # no pause any more
+
+
+def test_who_does_not_try_again_waits_for_what_may_be_no_more_than_a_hiccup() -> None:
+    pace = Pace(base=8.0)
+    refuse(pace, 100.0, dice=0.0)  # until 104
+    assert pace.too_long(102.9, deadline=None, policy=Retry(attempts=1))
+    assert not pace.too_long(103.0, deadline=None, policy=Retry(attempts=1))
+
+
+def test_a_pause_that_no_server_asked_for_is_not_measured_by_max_retry_after() -> None:
+    pace = Pace(base=8.0)
+    refuse(pace, 100.0, dice=1.0)
+    assert not pace.too_long(100.0, deadline=None, policy=Retry(max_retry_after=1.0))
+
+
+def test_jitter_ends_nobodys_patience_and_what_is_left_counts() -> None:
+    pace = Pace()
+    refuse(pace, 100.0, asked=30.0, dice=1.0)
+    assert pace.remaining(100.0) > 30.0
+    assert not pace.too_long(100.0, deadline=None, policy=Retry(max_retry_after=30.0))
+    assert pace.too_long(119.0, deadline=None, policy=Retry(max_retry_after=10.0))
+    assert not pace.too_long(121.0, deadline=None, policy=Retry(max_retry_after=10.0))
+
+
+def test_who_does_not_wait_for_so_long_does_not_wait_for_a_bounded_pause_either() -> None:
+    pace = Pace(longest=10.0)
+    refuse(pace, 100.0, asked=60.0)
+    assert pace.remaining(100.0) == 10.0
+    assert pace.too_long(109.0, deadline=None, policy=Retry(max_retry_after=10.0))
+    assert not pace.too_long(110.0, deadline=None, policy=Retry(max_retry_after=10.0))  # a probe
+    refuse(pace, 110.0, asked=5.0)  # which is told less, and does not unsay it
+    assert pace.too_long(110.0, deadline=None, policy=Retry(max_retry_after=10.0))
 
 
 class Simulation:

@@ -88,7 +88,57 @@ def test_reasoning_is_read_under_both_names(fields: dict[str, Any], reasoning: s
     assert whole.text == ""
     chunk = ChunkDecoder().decode(json.dumps({"choices": [{"delta": fields}]}).encode())
     assert chunk.reasoning == (reasoning or "")
-    assert chunk.choices[0].delta.reasoning_content == reasoning
+    assert chunk.choices[0].delta.reasoning == reasoning
+    assert getattr(chunk.choices[0].delta, "reasoning_content", None) == reasoning
+
+
+@pytest.mark.parametrize(
+    ("delta", "sent"),
+    [
+        ({"content": "a"}, False),
+        ({"content": "a", "reasoning_content": None}, True),
+        ({"reasoning": "hm"}, True),
+    ],
+)
+def test_a_delta_has_reasoning_content_where_a_server_sent_one(
+    delta: dict[str, Any], sent: bool
+) -> None:
+    read = ChunkDecoder().decode(json.dumps({"choices": [{"delta": delta}]}).encode())
+    one = read.choices[0].delta
+    assert hasattr(one, "reasoning_content") is sent
+    assert ("reasoning" in dict(one) or "reasoning_content" in dict(one)) is sent
+    for again in (copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
+        assert hasattr(again, "reasoning_content") is sent
+        assert again == one
+
+
+def test_an_answer_can_be_made_of_dicts() -> None:
+    message: Any = {"role": "assistant", "content": "hi"}
+    choices: Any = [{"index": 0, "finish_reason": "stop", "message": message}]
+    usage: Any = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    made = ChatCompletion(choices=choices, usage=usage, id="c-1", created=1, model="m")
+    assert made == answer()
+    assert made.text == "hi"
+    again = ChatCompletion(choices=made.choices, usage=usage)
+    assert again.choices == made.choices
+    assert again.usage == made.usage
+    data: Any = [{"index": 0, "embedding": [1.0]}]
+    assert CreateEmbeddingResponse(data=data).vectors == [[1.0]]
+    vectors = CreateEmbeddingResponse(data=[Embedding(embedding=[1.0])], usage=usage)
+    assert vectors.usage == made.usage
+    with pytest.raises(ValueError, match="message"):
+        ChatCompletion(choices=[{}])  # type: ignore[list-item]
+
+
+def test_answers_are_equal_by_what_they_say() -> None:
+    whole = answer()
+    again = ChatCompletion.model_validate(whole.model_dump())
+    later = answer()
+    later.timing, later._request_id = Timing(0.0, None, None, 1.0, 1), "r"
+    assert whole == again == later
+    assert whole != answer(id="another")
+    assert whole != answer(choices=[{"index": 0, "message": {"content": "ho"}}])
+    assert whole != whole.model_dump()
 
 
 def test_a_chunks_text_is_the_first_choices() -> None:

@@ -86,7 +86,7 @@ def test_the_types_can_be_read_at_run_time():
     for name in MODULES:
         module = importlib.import_module(name)
         for value in (getattr(module, one) for one in getattr(module, "__all__", ())):
-            if typing.is_typeddict(value):
+            if hasattr(value, "__required_keys__"):  # typing_extensions', too
                 seen += 1
                 assert typing.get_type_hints(value)
     assert seen > 100
@@ -116,9 +116,18 @@ assert not {"aiohttp", "asyncio", "backoff", "msgspec", "yarl"} & sys.modules.ke
         "rawllm.types._lazy",
         "rawllm.types.chat",
         *(f"rawllm.types.dicts{name}" for name in ("", ".formats", ".messages", ".parts")),
-        *("rawllm.types.dicts.responses", "rawllm.types.dicts.tools"),
+        *(f"rawllm.types.dicts.{name}" for name in ("responses", "tools", "typed_dict")),
         *("rawllm.types.responses", "rawllm.types.shared", "rawllm.types.shared_params"),
     ], done.stderr
+
+
+def test_models_of_pydantic_take_them():
+    pydantic = pytest.importorskip("pydantic")
+    asked = pydantic.TypeAdapter(list[chat.ChatCompletionMessageParam])
+    message = {"role": "user", "content": "hi"}
+    assert asked.validate_python([message]) == [message]
+    with pytest.raises(ValueError, match="role"):
+        asked.validate_python([{"content": "hi"}])
 
 
 def test_the_package_has_them_where_only_it_was_imported():

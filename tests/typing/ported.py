@@ -201,6 +201,15 @@ async def responses(client: AsyncOpenAI) -> str:
         async for event in stream:
             if isinstance(event, ResponseTextDeltaEvent):
                 print(event.delta)
+    for item in response.output:
+        if item.type == "message":
+            for part in item.content:
+                if part.type == "output_text":
+                    print(part.text.upper())
+        elif item.type == "function_call":
+            print(item.call_id, json.loads(item.arguments))
+        elif item.type == "web_search_call":
+            print(item.status)
     return response.output_text
 
 

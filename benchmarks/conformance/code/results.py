@@ -100,6 +100,8 @@ async def walked(server):
 async def equal_and_hashed(server):
     answer = await answered()
     print("usage:", answer.usage == answer.usage.model_copy(), answer.usage == 3)
+    again = type(answer).model_validate(answer.model_dump())
+    print("read again:", again == answer, again.choices == answer.choices)
     try:
         print("hash:", hash(answer.usage) is not None)
     except TypeError:
@@ -126,6 +128,8 @@ async def made_by_hand(server):
     print("content:", answer.choices[0].message.content, answer.usage.total_tokens)
     again = ChatCompletion.model_validate_json(answer.model_dump_json())
     print("again:", again.choices[0].message.content)
+    unpacked = ChatCompletion(**json.loads(answer.model_dump_json()))
+    print("unpacked:", unpacked.choices[0].message.content, unpacked == answer)
     made = ChatCompletion.construct(id="2", choices=[])
     print("constructed:", made.id, made.choices)
     print("message:", message.content, message.tool_calls)

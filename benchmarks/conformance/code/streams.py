@@ -195,6 +195,20 @@ async def stream_never_read(server):
     print("client:", client.is_closed())
 
 
+async def reasoning_asked_for_by_hasattr(server):
+    """As vLLM's documentation has it: a delta brings the one or the other."""
+    server.reply("It is sunny.", reasoning="Look out.")
+    server.reply("It is sunny.")
+    async with AsyncOpenAI() as client:
+        for _ in range(2):
+            answer = await client.chat.completions.create(model="m", messages=HI, stream=True)
+            async for chunk in answer:
+                if hasattr(chunk.choices[0].delta, "reasoning_content"):
+                    print("reasoning:", repr(chunk.choices[0].delta.reasoning_content))
+                elif hasattr(chunk.choices[0].delta, "content"):
+                    print("content:", repr(chunk.choices[0].delta.content))
+
+
 async def deltas_with_reasoning(server):
     server.reply("It is sunny.", reasoning="Look out.")
     async with AsyncOpenAI() as client:

@@ -5,10 +5,12 @@ The least that a service of one's own needs; whatever speaks OpenAI's API takes 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Self
 
 from fastapi import APIRouter, BackgroundTasks, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .relay import cancel_on_disconnect
@@ -53,7 +55,7 @@ def generate_router(*, on_complete: OnComplete | None = None) -> APIRouter:
         process, as FastAPI's background tasks do, and is lost with it: for what must not be lost
         use a queue.
     """
-    router = APIRouter(route_class=GatewayRoute)
+    router = APIRouter(route_class=_Route)
 
     async def generate(
         request: Request, asked: GenerateRequest, background: BackgroundTasks
@@ -81,3 +83,21 @@ def generate_router(*, on_complete: OnComplete | None = None) -> APIRouter:
 
     router.add_api_route("/generate", generate, methods=["POST"], response_model=None)
     return router
+
+
+class _Route(GatewayRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                # Without what was sent: that may be a NaN or half a surrogate pair, of which no
+                # answer can be made.
+                kept = ("type", "loc", "msg")
+                raise RequestValidationError(
+                    [{name: found[name] for name in kept} for found in error.errors()]
+                ) from None
+
+        return handled

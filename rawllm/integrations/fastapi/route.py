@@ -1,10 +1,11 @@
-"""The route that rawllm's endpoints have in common: key, places, size of the body, errors.
+"""The route that rawllm's endpoints have in common: key, places, type and size of the body, errors.
 
 Knows no path and asks nothing of the client.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from contextlib import suppress
 from uuid import uuid4
@@ -19,6 +20,7 @@ from starlette.types import Message, Receive, Scope, Send
 from ...errors import RawLLMError
 from .refusals import Refusal, told
 from .state import gateway_of
+from .tracing import callers_trace
 
 __all__ = ["GatewayRoute", "install_error_handlers", "passed_on"]
 
@@ -30,8 +32,12 @@ REQUEST_ID = re.compile(r"[!-~]{1,200}")
 
 VISIBLE = re.compile(r"[ -~]+")
 
-#: Bytes read of a body that is of no interest.
+#: Bytes read of a body that is of no interest, and for how many seconds.
 DISCARD = 16 * 1024 * 1024
+DISCARD_SECONDS = 5.0
+
+#: Seconds between two pieces of a body: nginx's client_body_timeout.
+PATIENCE = 60.0
 
 #: What of a request's headers goes on upstream. Never Authorization, cookies, or what concerns one
 #: connection only.
@@ -62,15 +68,17 @@ class GatewayRoute(APIRoute):
             await send(message)
 
         try:
-            gateway.admit(headers.get("authorization"))
-            with gateway.place():
+            gateway.admit(headers)
+            if scope["method"] == "POST":
+                _only_json(headers)
+            with gateway.place(), callers_trace(headers):
                 await body.read(headers, gateway.max_body)
                 await super().handle(scope, body, marked)
         except (Refusal, RawLLMError, ClientDisconnect) as error:
             if started:
                 raise
             if "expect" not in headers:  # who waits to be asked for a body sends none
-                with suppress(ClientDisconnect):
+                with suppress(ClientDisconnect, TimeoutError):
                     await body.discard()
             await _answer(error)(scope, receive, marked)
 
@@ -96,6 +104,14 @@ def passed_on(request: Request) -> dict[str, str]:
     return headers
 
 
+def _only_json(headers: Headers) -> None:
+    """A form's content type, which `fetch` on any web page may send to any address without asking,
+    could spend the key of a gateway on this machine."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise Refusal(415, "the body must be JSON, with Content-Type: application/json")
+
+
 def _answer(error: Exception) -> Response:
     if isinstance(error, ClientDisconnect):
         return Response(status_code=GONE)
@@ -112,24 +128,30 @@ class _Body:
         self._whole: bytes | None = None
 
     async def read(self, headers: Headers, most: int) -> None:
-        """Raises a Refusal above `most` bytes, ClientDisconnect where the caller stops."""
+        """Raises a Refusal above `most` bytes or where nothing comes for PATIENCE seconds,
+        ClientDisconnect where the caller leaves."""
         too_large = Refusal(413, f"the body is larger than {most} bytes")
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > most:
             raise too_large
         body = bytearray()
         while self._more:
-            body += await self._piece()
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    body += await self._piece()
+            except TimeoutError:
+                raise Refusal(408, "the body did not come in time") from None
             if len(body) > most:
                 raise too_large
         self._whole = bytes(body)
 
     async def discard(self) -> None:
         """Read what is left of it. A connection that is closed with bytes unread is reset, and the
-        caller may never see the answer."""
+        caller may never see the answer. TimeoutError where it does not come."""
         left = DISCARD
-        while self._more and left > 0:
-            left -= len(await self._piece())
+        async with asyncio.timeout(DISCARD_SECONDS):
+            while self._more and left > 0:
+                left -= len(await self._piece())
 
     async def _piece(self) -> bytes:
         message = await self._receive()

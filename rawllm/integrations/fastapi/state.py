@@ -6,11 +6,13 @@ Knows no route; a request finds it by `gateway_of`.
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+import re
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from starlette.datastructures import Headers
 
 from ...arguments import check_count
 from ...client import Client
@@ -30,6 +32,8 @@ MAX_BODY = 16 * 1024 * 1024
 #: Seconds after which a caller who met a full gateway may come again.
 AGAIN = 1
 
+PORT = re.compile(r":\d*$")
+
 State = Mapping[str, Any]
 
 
@@ -43,18 +47,24 @@ class Gateway:
         max_body: int,
         api_key: str | None,
         forward_authorization: bool,
+        hosts: Collection[str] | None = None,
     ) -> None:
         self.max_body = max_body
+        self._hosts = None if hosts is None else {name.lower() for name in hosts}
         self.forward_authorization = forward_authorization
         self._most = concurrency
         self._taken = 0
         self._key = None if api_key is None else Secret(api_key)
 
-    def admit(self, authorization: str | None) -> None:
-        """Raise a Refusal where the gateway has a key and the caller has another."""
+    def admit(self, headers: Headers) -> None:
+        """Raise a Refusal where the gateway has a key and the caller has another, or where the
+        caller takes it for somebody else."""
+        host = headers.get("host", "")
+        if self._hosts is not None and PORT.sub("", host).lower() not in self._hosts:
+            raise Refusal(421, f"this gateway does not answer to the name {host!r}")
         if self._key is None:
             return
-        given = (authorization or "").partition(" ")[2].strip()
+        given = headers.get("authorization", "").partition(" ")[2].strip()
         if not hmac.compare_digest(given.encode(), self._key.encode()):
             raise Refusal(401, "the gateway's key is missing or wrong", WWW_Authenticate="Bearer")
 
@@ -77,6 +87,7 @@ def lifespan(
     max_body: int = MAX_BODY,
     api_key: str | None = None,
     forward_authorization: bool = False,
+    hosts: Collection[str] | None = None,
 ) -> Callable[[Any], AbstractAsyncContextManager[State]]:
     """For `FastAPI(lifespan=…)`: one client for all requests, closed when the server stops.
 
@@ -89,8 +100,10 @@ def lifespan(
     api_key: str that callers must send (`Authorization: Bearer …`), else 401. None: all are let in.
     forward_authorization: bool, send the caller's Authorization upstream in the place of the
         client's key. Otherwise it stays here.
+    hosts: names, without a port, that a request's Host may have, else 421. None: any. Where there
+        is no key, it keeps out a web page whose own name was made to lead to this machine.
 
-    concurrency, max_body and the keys concern rawllm's routers, and no endpoint of yours.
+    concurrency, max_body, hosts and the keys concern rawllm's routers, and no endpoint of yours.
     """
     if not isinstance(client, Client) and not callable(client):
         raise ConfigurationError(
@@ -104,17 +117,25 @@ def lifespan(
             "api_key= and forward_authorization= exclude each other: the caller's Authorization "
             "is either for the gateway or for the server behind it"
         )
+    if isinstance(hosts, str):
+        raise ConfigurationError(f"hosts= takes a list of names: hosts=[{hosts!r}]")
     if api_key is not None and not api_key.strip():
         raise ConfigurationError("api_key= is empty: leave it out to let everybody in")
 
     @asynccontextmanager
     async def opened(app: Any) -> AsyncIterator[State]:
         made = client if isinstance(client, Client) else client()
+        if made._endpoint.sessions.closed:
+            raise ConfigurationError(
+                "lifespan()'s client is closed; for an app that is started twice give it what "
+                "makes one: lifespan(lambda: Client(…))"
+            )
         gateway = Gateway(
             concurrency=concurrency,
             max_body=max_body,
             api_key=api_key,
             forward_authorization=forward_authorization,
+            hosts=hosts,
         )
         async with made as llm:
             yield {"llm": llm, "rawllm": gateway}

@@ -6,9 +6,10 @@ Checks nothing at run time: these are dicts, and models are whatever the server 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, Required, TypeAlias, TypedDict
+from typing import Literal, Required, TypeAlias
 
 from .parts import ChatCompletionContentPartTextParam
+from .typed_dict import TypedDict
 
 __all__ = [
     "AllModels",

@@ -6,13 +6,14 @@ Checks nothing at run time: these are dicts.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, Required, TypeAlias, TypedDict
+from typing import Literal, Required, TypeAlias
 
 from .parts import (
     ChatCompletionContentPartParam,
     ChatCompletionContentPartRefusalParam,
     ChatCompletionContentPartTextParam,
 )
+from .typed_dict import TypedDict
 
 __all__ = [
     "Audio",

@@ -5,7 +5,9 @@ Checks nothing at run time: these are dicts. What makes them from paths and byte
 
 from __future__ import annotations
 
-from typing import Literal, Required, TypeAlias, TypedDict
+from typing import Literal, Required, TypeAlias
+
+from .typed_dict import TypedDict
 
 __all__ = [
     "ChatCompletionContentPartImageParam",

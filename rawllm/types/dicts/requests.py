@@ -6,7 +6,7 @@ Checks nothing at run time: these are dicts, and servers take more than stands h
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, Required, TypeAlias, TypedDict
+from typing import Literal, Required, TypeAlias
 
 from .formats import (
     ChatCompletionAudioParam,
@@ -24,6 +24,7 @@ from .tools import (
     ChatCompletionToolUnionParam,
     FunctionParameters,
 )
+from .typed_dict import TypedDict
 
 __all__ = [
     "ApproximateLocation",

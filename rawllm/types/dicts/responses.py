@@ -5,7 +5,9 @@ Checks nothing at run time: these are dicts.
 
 from __future__ import annotations
 
-from typing import Any, Literal, Required, TypeAlias, TypedDict
+from typing import Any, Literal, Required, TypeAlias
+
+from .typed_dict import TypedDict
 
 __all__ = [
     "EasyInputMessageParam",

@@ -6,7 +6,9 @@ Checks nothing at run time: these are dicts. What makes them from functions is r
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, Required, TypeAlias, TypedDict
+from typing import Literal, Required, TypeAlias
+
+from .typed_dict import TypedDict
 
 __all__ = [
     "ChatCompletionAllowedToolChoiceParam",
