@@ -117,47 +117,44 @@ class ChatStream(AsyncStream[C], Generic[C, R]):
         call.clock.bound(call.clocks.total, call.started)
         return self
 
-    async def _more(self) -> None:
-        """Wait for the next data event, or the end."""
-        call, reader, lifecycle = self._attempt.call, self._reader, self._lifecycle
-        finished = lifecycle.state is State.FINISHED
-        with call.clock.run("idle", SILENCE if finished else call.clocks.idle):
-            # In the `with`: only a data event ends `idle`, not a ping and not half an event.
-            while not self._held and not lifecycle.ended:
-                try:
-                    reader.feed(await self._attempt.response.readany())
-                except APIError as error:
-                    if lifecycle.state is State.CLOSED:
-                        return  # by another task, while this one waited
-                    reader.lost(error)
-        if call.clock.expired:
-            timeout = call.clock.error()
-            if finished:  # whichever clock it was: nothing is missing
-                lifecycle.move(Signal.SILENCE)
-            else:
-                reader.fail(timeout)
-
     # ── handing out ──────────────────────────────────────────────────────────────────────────
 
     async def _fill(self) -> bool:
-        """Chunks into `_held`, False at the end."""
+        """Wait until there are chunks in `_held`; False at the end."""
+        call, lifecycle, held = self._attempt.call, self._lifecycle, self._held
         if self._reading:
             raise RuntimeError("another task is reading this stream already")
-        if asyncio.get_running_loop() is not self._attempt.call.clock.loop:
+        if asyncio.get_running_loop() is not call.clock.loop:
             raise RuntimeError("this stream was opened in another event loop")
         self._reading = True
         try:
-            while not self._held:
-                if self._lifecycle.ended:
-                    await self._finish()
-                    return False
-                await self._more()
+            if not lifecycle.ended:
+                finished = lifecycle.state is State.FINISHED
+                with call.clock.run("idle", SILENCE if finished else call.clocks.idle):
+                    # In the `with`: only a data event ends `idle`, not a ping nor half an event.
+                    while not held and not lifecycle.ended:
+                        try:
+                            self._reader.feed(await self._attempt.response.readany())
+                        except APIError as error:
+                            if not lifecycle.ended:  # by another task, while this one waited
+                                self._reader.lost(error)
+                if call.clock.expired:
+                    self._ran_out(call.clock.error(), finished)
+            if held:
+                return True
+            await self._finish()
+            return False
         except BaseException as error:
             self._abort(error)
             raise
         finally:
             self._reading = False
-        return True
+
+    def _ran_out(self, timeout: APIError, finished: bool) -> None:
+        if finished:  # whichever clock it was: nothing is missing
+            self._lifecycle.move(Signal.SILENCE)
+        else:
+            self._reader.fail(timeout)
 
     def __aiter__(self) -> AsyncIterator[C]:
         # A generator that nothing but the loop holds: leaving the loop ends it, and so the stream.

@@ -188,7 +188,7 @@ PLACES = {
     streamed: {
         **BEFORE,
         "the first token": ("Response.readany", "ChatStream.open"),
-        "the next token": ("Response.readany", "ChatStream._more"),
+        "the next token": ("Response.readany", "ChatStream._fill"),
         "the drain": ("Response.drain", "ChatStream._finish"),
     },
 }

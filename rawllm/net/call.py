@@ -113,7 +113,9 @@ class Call:
 
     def credentials(self) -> list[str]:
         """What was sent with it and must not be shown."""
-        return credentials(self.secret, self.headers, self.url.query)
+        if self.url.query:
+            return credentials(self.secret, self.headers, self.url.query)
+        return self.headers.credentials(self.secret)  # of the client, and so made once
 
     def attempt_headers(self) -> Headers:
         """The call's headers, and what hooks want to be sent with this attempt."""

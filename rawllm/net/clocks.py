@@ -136,7 +136,7 @@ class Clock:
         when = self._when
         if when is None:
             return self
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         assert task is not None, "rawllm's calls run inside a task"
         self._task = task
         self._pending = task.cancelling()

@@ -33,8 +33,8 @@ __all__ = ["Sessions", "proxy_for"]
 #: aiohttp's own 15 s make every tenth call meet a dead connection (NeMo-Gym#1555, vllm#41567).
 KEEPALIVE = 4.0
 
-#: Bytes read at once at most.
-READ = 64 * 1024
+#: Bytes read at once at most, as asyncio does. With 64 KiB a fast stream costs a tenth more.
+READ = 256 * 1024
 
 
 class _Handler(ResponseHandler):

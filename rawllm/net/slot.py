@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import NamedTuple
 
+from ..sansio.redact import credentials
+
 __all__ = ["Connection", "Head", "Headers", "Slot", "current"]
 
 
@@ -22,11 +24,12 @@ class Head(NamedTuple):
 
 
 class Headers(dict[str, str]):
-    """Names and values, and their bytes once they were sent: most requests of a client have the
-    same ones. Not to be changed after that."""
+    """Names and values, and what is made of them once: most requests of a client have the same
+    ones. Not to be changed after they were sent."""
 
-    __slots__ = ("_head",)
+    __slots__ = ("_credentials", "_head")
 
+    _credentials: tuple[str | None, list[str]]
     _head: Head
 
     def head(self) -> Head:
@@ -35,6 +38,18 @@ class Headers(dict[str, str]):
         except AttributeError:
             self._head = _written(self)
             return self._head
+
+    def credentials(self, key: str | None) -> list[str]:
+        """Those among them, and the key, which must not be shown."""
+        try:
+            known, found = self._credentials
+            if known is key:
+                return found
+        except AttributeError:
+            pass
+        found = credentials(key, self)
+        self._credentials = (key, found)
+        return found
 
 
 _APART = {"host", "proxy-authorization"}

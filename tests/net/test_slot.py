@@ -23,6 +23,14 @@ def test_a_copy_that_was_added_to_is_written_anew():
     assert more.head().lines == b"A: 1\r\nB: 2\r\n"
 
 
+def test_the_credentials_among_them_are_found_once_for_each_key():
+    headers = Headers({"api-key": "azure-1234", "A": "1"})
+    found = headers.credentials("sk-zebra")
+    assert set(found) == {"azure-1234", "sk-zebra"}
+    assert headers.credentials("sk-zebra") is found
+    assert set(headers.credentials("sk-other")) == {"azure-1234", "sk-other"}
+
+
 def test_their_repr_is_a_dicts_and_shows_no_bytes():
     headers = Headers({"A": "1"})
     headers.head()
