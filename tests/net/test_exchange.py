@@ -46,6 +46,7 @@ from rawllm.net.clocks import resolve
 from rawllm.net.endpoint import Endpoint, default_concurrency
 from rawllm.net.exchange import exchange
 from rawllm.net.session import Sessions
+from rawllm.net.slot import Headers
 from rawllm.sansio.failures import fault
 from rawllm.sansio.level import START
 from rawllm.sansio.types import Usage
@@ -148,7 +149,7 @@ def call_of(place, *, timeout=None, hooks=(), max_retries=None, **options):
     return Call(
         method="POST",
         url=BASE / "chat" / "completions",
-        headers={},
+        headers=Headers(),
         body=b"{}",
         stream=False,
         clocks=resolve(Timeout(total=timeout), stream=False),
