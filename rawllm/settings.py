@@ -20,6 +20,7 @@ class Settings:
     """A client's settings, read-only."""
 
     def _requester(self) -> Requester:
+        """Whose they are: each face of the client says so."""
         raise NotImplementedError
 
     @property

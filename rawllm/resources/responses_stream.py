@@ -6,11 +6,10 @@ Says of no event what it means; sansio/responses_*.py do.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from types import TracebackType
-from typing import Generic, Self, TypeVar
+from collections.abc import Mapping
+from functools import partial
+from typing import Generic, TypeVar
 
-from ..errors import ErrorResponse
 from ..sansio.parsed import Reader
 from ..sansio.responses import Response
 from ..sansio.responses_chunks import ResponseReader
@@ -18,6 +17,7 @@ from ..sansio.responses_events import ResponseStreamEvent
 from ..sansio.responses_parsed import ParsedResponse, ResponseEventBuilder, parsed_response
 from ..sansio.schema import Form
 from ..stream import ChatStream
+from .event_stream import EventStream, StreamManager
 
 __all__ = ["ResponseEvents", "ResponseStream", "ResponseStreamManager"]
 
@@ -35,7 +35,7 @@ class ResponseEvents(ChatStream[ResponseStreamEvent, Response]):
     _READER = ResponseReader
 
 
-class ResponseStream(Generic[R]):
+class ResponseStream(EventStream[ResponseStreamEvent], Generic[R]):
     """The events of one response: `async for event in stream:`, then `get_final_response()`.
 
     Raises in the loop, besides a stream's errors and where a type or tools to be read were asked
@@ -44,35 +44,15 @@ class ResponseStream(Generic[R]):
 
     def __init__(
         self,
-        events: ResponseEvents,
+        chunks: ResponseEvents,
         form: Form | None,
         tools: Mapping[str, Reader],
         after: int | None = None,
     ) -> None:
-        self._events = events
         self._form = form
         self._tools = tools
-        self._after = after
-        self._builder = ResponseEventBuilder(form, tools)
-
-    def __aiter__(self) -> AsyncIterator[ResponseStreamEvent]:
-        return self
-
-    async def __anext__(self) -> ResponseStreamEvent:
-        while True:
-            event: ResponseStreamEvent = self._builder.event(await anext(self._events))
-            if self._shown(event):
-                return event
-
-    def _shown(self, event: ResponseStreamEvent) -> bool:
-        number = event.sequence_number
-        return self._after is None or not isinstance(number, int) or number > self._after
-
-    async def until_done(self) -> Self:
-        """Read on to the end, past all events."""
-        async for _ in self:
-            pass
-        return self
+        # Nothing of its own: a stream that holds itself is not closed as soon as it is dropped.
+        super().__init__(chunks, partial(_shown, ResponseEventBuilder(form, tools), after))
 
     async def get_final_response(self) -> ParsedResponse[R]:
         """Read on to the end and return the whole response, `output_parsed` as an object of the
@@ -81,45 +61,18 @@ class ResponseStream(Generic[R]):
         return self._final()
 
     def _final(self) -> ParsedResponse[R]:
-        return parsed_response(self._events.completion, self._form, self._tools)
-
-    @property
-    def response(self) -> ErrorResponse:
-        """The HTTP response's `status_code` and `headers`."""
-        return self._events.response
-
-    async def close(self) -> None:
-        """End it here: the connection is closed, which aborts the work upstream."""
-        await self._events.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
+        return parsed_response(self._chunks.completion, self._form, self._tools)
 
 
-class ResponseStreamManager(Generic[R]):
+def _shown(
+    builder: ResponseEventBuilder, after: int | None, chunk: ResponseStreamEvent
+) -> list[ResponseStreamEvent]:
+    """The event, unless it is one of those up to number `after`."""
+    event: ResponseStreamEvent = builder.event(chunk)
+    number = event.sequence_number
+    old = after is not None and isinstance(number, int) and number <= after
+    return [] if old else [event]
+
+
+class ResponseStreamManager(StreamManager[ResponseStream[R]], Generic[R]):
     """A stream that is asked for and not yet opened: `async with` it."""
-
-    def __init__(self, opening: Callable[[], Awaitable[ResponseStream[R]]]) -> None:
-        self._opening = opening
-        self._stream: ResponseStream[R] | None = None
-
-    async def __aenter__(self) -> ResponseStream[R]:
-        self._stream = await self._opening()
-        return self._stream
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        assert self._stream is not None
-        await self._stream.close()

@@ -5,20 +5,19 @@ Reads nothing itself: a `SyncStream` does. Events are built in the thread that t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
-from types import TracebackType
-from typing import Any, Generic, Literal, Self, TypeVar, overload
+from typing import Any, Generic, Literal, TypeVar, overload
 
-from ..errors import ErrorResponse
 from ..options import NotGiven, TimeoutLike, hide
 from ..resources.input_items import InputItems
 from ..resources.responses import Responses
-from ..resources.responses_stream import ResponseStream, ResponseStreamManager
+from ..resources.responses_stream import ResponseStream
 from ..sansio.responses import Response, ResponseItemList
 from ..sansio.responses_events import ResponseStreamEvent
 from ..sansio.responses_parsed import ParsedResponse
 from .background import background, blocking, described_by
+from .event_stream import SyncEventStream, SyncStreamManager
 from .raw import SyncRawFaces, plain
 from .stream import SyncStream
 
@@ -147,27 +146,10 @@ def _turned(page: ResponseItemList) -> ResponseItemList:
     return page
 
 
-class SyncResponseStream(Generic[R]):
+class SyncResponseStream(SyncEventStream[ResponseStreamEvent], Generic[R]):
     """The events of one response: `for event in stream:`, then `get_final_response()`."""
 
-    def __init__(self, stream: ResponseStream[R]) -> None:
-        self._async = stream
-        self._events = SyncStream(stream._events)
-
-    def __iter__(self) -> Iterator[ResponseStreamEvent]:
-        return self
-
-    def __next__(self) -> ResponseStreamEvent:
-        while True:
-            event: ResponseStreamEvent = self._async._builder.event(next(self._events))
-            if self._async._shown(event):
-                return event
-
-    def until_done(self) -> Self:
-        """Read on to the end, past all events."""
-        for _ in self:
-            pass
-        return self
+    _async: ResponseStream[R]
 
     def get_final_response(self) -> ParsedResponse[R]:
         """Read on to the end and return the whole response, `output_parsed` as an object of the
@@ -175,43 +157,8 @@ class SyncResponseStream(Generic[R]):
         self.until_done()
         return self._async._final()
 
-    @property
-    def response(self) -> ErrorResponse:
-        """The HTTP response's `status_code` and `headers`."""
-        return self._async.response
 
-    def close(self) -> None:
-        """End it here: the connection is closed, which aborts the work upstream."""
-        self._events.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class SyncResponseStreamManager(Generic[R]):
+class SyncResponseStreamManager(SyncStreamManager[SyncResponseStream[R]], Generic[R]):
     """A stream that is asked for and not yet opened: `with` it."""
 
-    def __init__(self, manager: ResponseStreamManager[R]) -> None:
-        self._async = manager
-        self._stream: SyncResponseStream[R] | None = None
-
-    def __enter__(self) -> SyncResponseStream[R]:
-        self._stream = SyncResponseStream(background().run(self._async.__aenter__()))
-        return self._stream
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        assert self._stream is not None
-        self._stream.close()
+    _KIND = SyncResponseStream
